@@ -1,0 +1,60 @@
+# The commands of this repository. They need make and a python3 of at least 3.11; everything else goes into .venv.
+#   make demo      the main job through the real server        make test      the whole suite
+#   make lint      format, lint, types, imports, skills        make coverage  the suite, with coverage measured
+#   make schemas   writes schemas/ and the README's tables     make bench     the speed of the engine, side by side
+#   make clients   connects Claude Code and the Inspector      make clean     takes .venv and caches away
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+PYTEST ?= $(BIN)/python -m pytest
+
+.PHONY: demo test lint schemas bench clients coverage coverage-report clean
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/.has-datasets
+	$(BIN)/trainwell demo
+
+test: $(VENV)/.has-test
+	$(PYTEST)
+
+lint: $(VENV)/.has-test $(VENV)/.has-lint
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/agentskills validate skills/deep-learning
+
+schemas: $(VENV)/.has-test
+	$(BIN)/trainwell schemas
+	$(BIN)/python -m tests.contracts.papers
+
+bench: $(VENV)/.has-bench
+	$(BIN)/python -m tests.benchmarks
+
+clients: $(VENV)/.has-clients
+	$(BIN)/python -m tests.clients
+
+coverage:
+	$(MAKE) test PYTEST="$(BIN)/coverage run -m pytest"
+	$(MAKE) coverage-report
+
+coverage-report:
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.* dist
+
+# A stamp says that an extra of pyproject.toml is installed; a change there or in constraints.txt makes it stale.
+$(VENV)/.has-%: pyproject.toml constraints.txt | $(VENV)/.made
+	@echo "installing trainwell[$*] into $(VENV) (the first time takes a minute or more: torch is large)"
+	@$(PIP) --no-build-isolation torch==2.13.0 -e '.[$*]'
+	@touch $@
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "trainwell needs Python 3.11 or newer; try make PYTHON=/path/to/python3")'
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) hatchling editables
+	@touch $@

@@ -1,0 +1,129 @@
+"""What can learn: one file a family of networks, found by being here.
+
+A family's file has a module docstring (what to expect of it, where it comes from) and
+
+- `class Config(Spec)`: its options with limits, defaults and descriptions;
+- `settle(config, shapes)`: the config with no choice left open, and what was chosen in words;
+- `build(config, shapes)`: the module from a settled config. `forward(*inputs)` gives (B, K) logits, or (B, 1)
+  for regression.
+
+Letters in shapes: B rows of a batch, T time, C channels, H and W height and width, F features, K outputs.
+Importing this package loads no torch; asking it for a family does.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pkgutil
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from pydantic import ValidationError
+
+from trainwell.architectures._options import refusal
+from trainwell.contract.errors import TrainwellError, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import nn
+
+    from trainwell.contract.specs import Shapes, Spec
+
+_NOT_FAMILIES = {"check"}
+
+
+class Family(Protocol):
+    """What a family's file offers."""
+
+    Config: type[Spec]
+
+    def settle(self, config: Any, shapes: Shapes) -> tuple[Spec, list[str]]:
+        """Close every open choice, and say what was chosen."""
+        ...
+
+    def build(self, config: Any, shapes: Shapes) -> nn.Module:
+        """Make the module from a settled config."""
+        ...
+
+
+def names() -> list[str]:
+    """The families that are here, sorted."""
+    found = (module.name for module in pkgutil.iter_modules(__path__))
+    return sorted(name for name in found if not name.startswith("_") and name not in _NOT_FAMILIES)
+
+
+def config_class(name: str) -> type[Spec]:
+    """The class of a family's options.
+
+    Raises:
+        TrainwellError: `unknown_architecture`.
+    """
+    return _family(name).Config
+
+
+def settle(name: str, options: Mapping[str, Any], shapes: Shapes) -> tuple[dict[str, Any], list[str]]:
+    """Options checked and completed for these shapes, and what was chosen automatically, in words.
+
+    Raises:
+        TrainwellError: The architecture, an option or a layer cannot be used; `argument` is its path among
+            `build_model`'s arguments.
+    """
+    config, notes = _family(name).settle(_checked(name, options), shapes)
+    return config.model_dump(mode="json"), notes
+
+
+def resolve(name: str, options: Mapping[str, Any], shapes: Shapes) -> dict[str, Any]:
+    """Options as `settle` completes them, fit to be stored; resolving them again changes nothing."""
+    return settle(name, options, shapes)[0]
+
+
+def build(name: str, options: Mapping[str, Any], shapes: Shapes) -> nn.Module:
+    """A module with fresh weights from torch's current random state and on its current device.
+
+    Raises:
+        TrainwellError: As in `settle`.
+    """
+    family = _family(name)
+    config, _ = family.settle(_checked(name, options), shapes)
+    return family.build(config, shapes)
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """JSON Schema of each family's options, by name, without pydantic's titles."""
+    return {name: _untitled(config_class(name).model_json_schema()) for name in names()}
+
+
+def _family(name: str) -> Family:
+    known = names()
+    if name not in known:
+        raise TrainwellError(
+            "unknown_architecture",
+            "There is no architecture of this name.",
+            argument="architecture",
+            got=name,
+            allowed=known,
+            hint=did_you_mean(name, known),
+        )
+    return cast("Family", importlib.import_module(f"{__name__}.{name}"))
+
+
+def _checked(name: str, options: Mapping[str, Any]) -> Spec:
+    config = config_class(name)
+    try:
+        return config.model_validate_json(json.dumps(dict(options), default=repr), strict=True)
+    except ValidationError as error:
+        raise refusal(error, config) from None
+
+
+def _untitled(schema: Any, *, names_of_fields: bool = False) -> Any:
+    if isinstance(schema, dict):
+        items = cast("dict[str, Any]", schema).items()
+        return {
+            key: _untitled(value, names_of_fields=key in {"properties", "$defs"} and not names_of_fields)
+            for key, value in items
+            if names_of_fields or key != "title"
+        }
+    if isinstance(schema, list):
+        return [_untitled(item) for item in cast("list[Any]", schema)]
+    return schema

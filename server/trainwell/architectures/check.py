@@ -1,0 +1,240 @@
+"""What a model will cost and whether it works: first on the meta device, where nothing is allocated, then really."""
+
+# pyright: reportUnknownMemberType=false
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
+from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
+
+from trainwell import architectures
+from trainwell.contract.errors import TrainwellError
+from trainwell.contract.text import rounded
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from trainwell.contract.specs import Shapes, Task
+
+ROWS = 4  # enough for batch norm to have a variance
+MOST_LAYERS_SHOWN = 20
+ADAM_BYTES = 16  # per trainable parameter: weight, gradient and two moments, float32 each
+MEMORY_SHARE = 0.8  # of the free memory, for the check itself
+
+
+@dataclass
+class _Survey:
+    """What one pass over the meta device shows."""
+
+    layers: list[dict[str, Any]] = field(default_factory=list)
+    flops: int = 0
+    saved_bytes: int = 0
+    widest_bytes: int = 0
+
+
+def check_model(
+    name: str, options: Mapping[str, Any], shapes: Shapes, task: Task, *, max_parameters: int
+) -> dict[str, Any]:
+    """Check a model before it is trained, and tell what it costs.
+
+    Args:
+        name: The architecture.
+        options: Its options as the agent gave them; `options` in the report has them completed.
+        shapes: The inputs and the width of the output.
+        task: Decides the loss: cross entropy, or mean squared error on a standardised target.
+        max_parameters: A larger model is refused before anything is allocated.
+
+    Returns: The report: `options`, `notes` (what was chosen, in words), `parameters`, `trainable`, `layers` (at most 20
+        of them, `layers_left_out` counts the others), `flops_per_row` (forward and backward), `weights_bytes`,
+        `training_bytes_per_row`, `training_bytes_fixed` (weights, gradients and AdamW's moments) and `checks`.
+
+    Raises:
+        TrainwellError: `model_too_large`, `not_enough_memory`, `model_check_failed`, or as `architectures.settle`.
+    """
+    settled, notes = architectures.settle(name, options, shapes)
+    with torch.device("meta"):
+        sketch = architectures.build(name, settled, shapes)
+    parameters = sum(parameter.numel() for parameter in sketch.parameters())
+    trainable = sum(parameter.numel() for parameter in sketch.parameters() if parameter.requires_grad)
+    if parameters > max_parameters:
+        raise _too_large(sketch, parameters, max_parameters, name)
+    few, many = (_survey(sketch, shapes, task, rows) for rows in (ROWS, 2 * ROWS))
+    report: dict[str, Any] = {
+        "options": settled,
+        "notes": notes,
+        "parameters": parameters,
+        "trainable": trainable,
+        **_shown(few.layers),
+        "flops_per_row": few.flops // ROWS,
+        "weights_bytes": _bytes_of(sketch),
+        # What grows with the batch is kept for the backward pass, once; the widest layer needs a gradient beside it.
+        "training_bytes_per_row": (many.saved_bytes - few.saved_bytes + 2 * few.widest_bytes) // ROWS,
+        "training_bytes_fixed": ADAM_BYTES * trainable + 4 * (parameters - trainable),
+    }
+    _check_memory(report)
+    report["checks"], silent = _really(name, settled, shapes, task)
+    if silent:
+        notes.append(f"No gradient reaches {', '.join(silent[:3])}: use ReLU or batch norm, or fewer layers.")
+    return report
+
+
+def _survey(sketch: nn.Module, shapes: Shapes, task: Task, rows: int) -> _Survey:
+    """One forward and backward pass over meta tensors."""
+    survey = _Survey()
+    known = {id(parameter) for parameter in sketch.parameters()}
+    kept: dict[int, Tensor] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        if id(tensor) not in known:
+            kept[id(tensor)] = tensor  # alive, so that no other tensor takes over its id
+        return tensor
+
+    def watch(layer_name: str, layer: nn.Module) -> Any:
+        def seen(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
+            survey.layers.append(_layer_row(layer_name, layer, output))
+            survey.widest_bytes = max(survey.widest_bytes, output.numel() * output.element_size())
+
+        return layer.register_forward_hook(seen)
+
+    named: list[tuple[str, nn.Module]] = list(sketch.named_modules())
+    hooks = [watch(label, layer) for label, layer in named if not list(layer.children())]
+    try:
+        with FlopCounterMode(display=False) as flops:
+            inputs = [torch.empty((rows, *spec.shape), device="meta") for spec in shapes.inputs]
+            with saved_tensors_hooks(keep, lambda tensor: tensor):
+                loss = _loss(sketch(*inputs), _targets(shapes, task, rows, "meta"), task)
+            loss.backward()
+    finally:
+        for hook in hooks:
+            hook.remove()
+        sketch.zero_grad(set_to_none=True)
+    survey.flops = flops.get_total_flops()
+    survey.saved_bytes = sum(tensor.numel() * tensor.element_size() for tensor in kept.values())
+    return survey
+
+
+def _layer_row(label: str, layer: nn.Module, output: Tensor) -> dict[str, Any]:
+    return {
+        "name": label,
+        "type": type(layer).__name__,
+        "output_shape": list(output.shape[1:]),
+        "parameters": sum(parameter.numel() for parameter in layer.parameters(recurse=False)),
+    }
+
+
+def _shown(layers: list[dict[str, Any]]) -> dict[str, Any]:
+    if len(layers) <= MOST_LAYERS_SHOWN:
+        return {"layers": layers}
+    half = MOST_LAYERS_SHOWN // 2
+    return {"layers": [*layers[:half], *layers[-half:]], "layers_left_out": len(layers) - MOST_LAYERS_SHOWN}
+
+
+def _really(name: str, settled: dict[str, Any], shapes: Shapes, task: Task) -> tuple[dict[str, Any], list[str]]:
+    """Pass random rows forward and backward through real weights; the caller's random state stays as it was.
+
+    Returns: The checks as told, and the names of weights that no gradient reaches.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        module = architectures.build(name, settled, shapes).train()
+        inputs = [_rows_of(spec.shape, spec.dtype) for spec in shapes.inputs]
+        targets = _targets(shapes, task, ROWS, "cpu")
+        outputs = module(*inputs)
+        expected_shape = (ROWS, shapes.num_outputs)
+        if tuple(outputs.shape) != expected_shape:
+            raise _failed(f"The output has the shape {tuple(outputs.shape)}, not {expected_shape}.")
+        loss = _loss(outputs, targets, task)
+        if not math.isfinite(loss.item()):
+            raise _failed("The loss is not finite with fresh weights: the signal grows from layer to layer.")
+        loss.backward()
+    silent = _check_gradients(module)
+    checks = {
+        "output_shape": ["B", shapes.num_outputs],
+        "loss_at_initialisation": round(loss.item(), 4),
+        "expected_loss": round(_expected_loss(shapes, task), 4),
+        "gradients": f"all {len(list(module.parameters()))} parameter tensors get a finite gradient",
+    }
+    return checks, silent
+
+
+def _check_gradients(module: nn.Module) -> list[str]:
+    """Refuse missing and non-finite gradients; return the names of weights whose gradient is exactly 0."""
+    silent: list[str] = []
+    for label, parameter in module.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        if parameter.grad is None:
+            raise _failed(f"{label} gets no gradient, so it would never learn.")
+        if not bool(torch.isfinite(parameter.grad).all()):
+            raise _failed(f"The gradient of {label} is not finite.")
+        if parameter.ndim > 1 and not bool(parameter.grad.any()):
+            silent.append(label)
+    return silent
+
+
+def _rows_of(shape: tuple[int, ...], dtype: str) -> Tensor:
+    values = torch.randn((ROWS, *shape))
+    return values if dtype.startswith(("float", "bfloat")) else (values > 0).long()
+
+
+def _targets(shapes: Shapes, task: Task, rows: int, device: str) -> Tensor:
+    if task == "regression":
+        return torch.arange(rows, device=device) % 2 * 2.0 - 1.0  # standardised: mean 0, variance 1
+    return torch.arange(rows, device=device) % shapes.num_outputs
+
+
+def _loss(outputs: Tensor, targets: Tensor, task: Task) -> Tensor:
+    if task == "regression":
+        return functional.mse_loss(outputs.squeeze(1), targets)
+    return functional.cross_entropy(outputs, targets)
+
+
+def _expected_loss(shapes: Shapes, task: Task) -> float:
+    """Of a network that knows nothing yet: ln K nats, or the variance of a standardised target."""
+    return 1.0 if task == "regression" else math.log(shapes.num_outputs)
+
+
+def _bytes_of(module: nn.Module) -> int:
+    tensors = [*module.parameters(), *module.buffers()]
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+
+def _check_memory(report: dict[str, Any]) -> None:
+    """Refuse when even this check would not fit: weights, gradients and a few rows."""
+    needed = 2 * report["weights_bytes"] + 2 * ROWS * report["training_bytes_per_row"]
+    free = psutil.virtual_memory().available
+    if needed > MEMORY_SHARE * free:
+        raise TrainwellError(
+            "not_enough_memory",
+            f"A forward and backward pass of {ROWS} rows needs {needed / 1e9:.1f} GB; {free / 1e9:.1f} GB are free.",
+            argument="options",
+            got=report["parameters"],
+            hint="Make the layers smaller.",
+        )
+
+
+def _too_large(sketch: nn.Module, parameters: int, most: int, name: str) -> TrainwellError:
+    label, largest = max(sketch.named_parameters(), key=lambda item: item[1].numel())
+    return TrainwellError(
+        "model_too_large",
+        f"The model would have {rounded(float(parameters), 3)} parameters; at most {most:,} are allowed. "
+        f"Its largest tensor is {label} {list(largest.shape)}.",
+        argument="layers" if name == "layers" else "options",
+        got=parameters,
+        allowed=most,
+        hint="Make the widest layers smaller; two layers of 256 and 128 are plenty for most tables.",
+    )
+
+
+def _failed(message: str) -> TrainwellError:
+    return TrainwellError(
+        "model_check_failed", message, hint="Add batch norm, use ReLU, or take fewer or simpler layers."
+    )

@@ -1,0 +1,1 @@
+"""The shared words: manifest, specs, prepared data, findings, errors. Imports nothing else of trainwell."""

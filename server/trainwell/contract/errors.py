@@ -1,0 +1,84 @@
+"""The one error that reaches an agent: what was wrong, where, what is allowed, what to call instead."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from trainwell.contract.text import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+JsonObject = dict[str, Any]
+LONGEST_WORD = 100  # characters compared; comparing takes time that grows with the square of the length
+
+
+def next_call(tool: str, **arguments: Any) -> JsonObject:
+    """A call that an agent can send as it stands: `{"tool": ..., "arguments": {...}}`."""
+    return {"tool": tool, "arguments": arguments}
+
+
+class TrainwellError(Exception):
+    """An anticipated failure.
+
+    Args:
+        code: Stable snake_case word for the kind of failure; tests assert on it, never on the text.
+        message: One sentence: what was wrong.
+        argument: JSON path of the argument at fault, such as `layers/2/out_features`.
+        got: What was given; cut and quoted before it is shown.
+        allowed: What would have been accepted.
+        hint: What to do about it.
+        next_call: The call to make instead, as made by `next_call`.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        argument: str | None = None,
+        got: Any = None,
+        allowed: Any = None,
+        hint: str | None = None,
+        next_call: JsonObject | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.argument = argument
+        self.got = got
+        self.allowed = allowed
+        self.hint = hint
+        self.next_call = next_call
+
+    def to_json(self) -> JsonObject:
+        """The error as the agent sees it; absent fields are left out."""
+        got = None if self.got is None else quoted(self.got)
+        fields = {
+            "code": self.code,
+            "message": self.message,
+            "argument": self.argument,
+            "got": got,
+            "allowed": self.allowed,
+            "hint": self.hint,
+            "next_call": self.next_call,
+        }
+        return {key: value for key, value in fields.items() if value is not None}
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> TrainwellError:
+        """The error again, after it crossed a process boundary."""
+        return cls(**fields)
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that is most like this one, or None when none is like it."""
+    near = get_close_matches(word[:LONGEST_WORD], sorted(known), n=1, cutoff=0.6)
+    return near[0] if near else None
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str | None:
+    """The nearest known word, as a sentence, or None."""
+    near = nearest(word, known)
+    return f"Did you mean {near!r}?" if near else None

@@ -1,0 +1,116 @@
+"""Where data comes from: a file of the workspace, a set that ships with scikit-learn, or rows given inline."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trainwell.contract.errors import TrainwellError, did_you_mean, next_call
+from trainwell.contract.text import plain
+
+if TYPE_CHECKING:
+    from trainwell.store.workspace import Workspace
+
+# The files inside scikit-learn's package; the package itself is never imported.
+SHIPPED: dict[str, tuple[str, ...]] = {
+    "digits": ("digits.csv.gz",),
+    "breast_cancer": ("breast_cancer.csv",),
+    "wine": ("wine_data.csv",),
+    "iris": ("iris.csv",),
+    "diabetes": ("diabetes_data_raw.csv.gz", "diabetes_target.csv.gz"),
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """One place that rows come from; exactly one of `path`, `rows` and `shipped` tells which.
+
+    Attributes:
+        name: Slug for handles, such as `digits`.
+        shown: How answers speak of it; safe to print.
+        path: A regular file, already checked against the workspace.
+        rows: Rows given inline: objects by column name, or lists of values.
+        shipped: A key of `SHIPPED`.
+    """
+
+    name: str
+    shown: str
+    path: Path | None = None
+    rows: list[Any] | None = None
+    shipped: str | None = None
+
+
+def open_source(workspace: Workspace, source: str | None, rows: list[Any] | None) -> Source:
+    """Find what `source` or `rows` names; a file of the workspace wins over a shipped set of the same name.
+
+    Raises:
+        TrainwellError: `missing_argument`, `exclusive_arguments`, `shipped_set_missing`, or what `resolve_read` raises.
+    """
+    if source is not None and rows is not None:
+        raise TrainwellError(
+            "exclusive_arguments", "source and rows were both given.", argument="rows", allowed="one of: source, rows"
+        )
+    if rows is not None:
+        if not rows:
+            raise TrainwellError("too_few_rows", "rows is empty.", argument="rows", allowed="at least one row")
+        return Source(name="rows", shown=f"{len(rows)} inline rows", rows=rows)
+    if source is None:
+        raise TrainwellError(
+            "missing_argument",
+            "Say what to read: source or rows.",
+            argument="source",
+            allowed=f"a file in the workspace, or one of: {', '.join(SHIPPED)}",
+            next_call=next_call("inspect_data", source="digits"),
+        )
+    return _open_named(workspace, source)
+
+
+def shipped_files(name: str) -> tuple[Path, ...]:
+    """The files of a shipped set, in the order of `SHIPPED`.
+
+    Raises:
+        TrainwellError: `shipped_set_missing` when scikit-learn is not installed or lies packed.
+    """
+    spec = find_spec("sklearn")
+    folders = list(spec.submodule_search_locations or []) if spec else []
+    files = tuple(Path(folder) / "datasets" / "data" / file for folder in folders[:1] for file in SHIPPED[name])
+    if not files or not all(file.is_file() for file in files):
+        raise TrainwellError(
+            "shipped_set_missing",
+            f"The set {name} ships with scikit-learn, which is not installed here.",
+            argument="source",
+            got=name,
+            hint="Install it with: pip install 'trainwell[datasets]', or give a file of the workspace.",
+        )
+    return files
+
+
+def content_hash(source: Source) -> str:
+    """SHA-256 of what the source holds now, in hexadecimal."""
+    if source.rows is not None:
+        text = json.dumps(source.rows, ensure_ascii=False, separators=(",", ":"), default=str)
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    files = (source.path,) if source.path is not None else shipped_files(source.shipped or "")
+    total = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as stream:
+            total.update(hashlib.file_digest(stream, "sha256").digest())
+    return total.hexdigest()
+
+
+def _open_named(workspace: Workspace, text: str) -> Source:
+    try:
+        path = workspace.resolve_read(text)
+    except TrainwellError as error:
+        if text in SHIPPED and error.code in {"file_not_found", "not_a_file"}:
+            shipped_files(text)
+            return Source(name=text, shown=f"{text} (ships with scikit-learn)", shipped=text)
+        if error.code == "file_not_found":
+            error.hint = did_you_mean(text, SHIPPED) or error.hint
+            error.allowed = error.allowed or f"a file in the workspace, or one of: {', '.join(SHIPPED)}"
+        raise
+    return Source(name=path.stem, shown=plain(workspace.shown(path)), path=path)

@@ -1,0 +1,248 @@
+"""What a column is: a number, a yes or no, a date, a category, text, or nothing; and its values read as that.
+
+Files give text, Parquet gives types; both end here as Int64/Float64, Boolean, Datetime or String with nulls.
+How text became values is kept as JSON (`reading`), so that rows to predict are read the same way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import polars as pl
+
+from trainwell.contract.text import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ColumnKind = Literal["number", "boolean", "date", "category", "text", "empty", "nested"]
+
+# Cells that mean "nothing here" in any column (compared in lower case) ...
+MISSING = ["", "na", "n/a", "nan", "null", "#n/a", "<na>", "?"]
+# ... and those that mean it only among numbers and dates; elsewhere "none" is a category.
+MISSING_AMONG_NUMBERS = [*MISSING, "none", "nil", "-", "--", ".", "missing", "unknown", "#value!", "#div/0!"]
+# A column is of a kind when at most this share of its cells reads otherwise; those become missing, with a warning.
+MOST_UNREAD = 0.05
+_PAIRS = (("true", "false"), ("yes", "no"), ("y", "n"), ("t", "f"))
+_DAYS = ("%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%d-%m-%Y", "%d %b %Y", "%b %d, %Y")
+_TIMES = ("", " %H:%M:%S", " %H:%M", " %H:%M:%S%.f", "T%H:%M:%S", "T%H:%M:%S%.f", "T%H:%M")
+_AMBIGUOUS = {"%m/%d/%Y": "%d/%m/%Y"}
+_DECORATION = r"^[$€£]\s*|\s*[$€£%]$"
+_THOUSANDS = r"^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$"
+_THOUSANDS_DOT = r"^[+-]?\d{1,3}(\.\d{3})+(,\d+)?$"
+_DECIMAL_COMMA = r"^[+-]?\d*,\d+$"
+_CODE = r"^0\d+$"  # 01234: a postcode or an article, not a quantity
+_SAMPLE = 1000
+# Text: mostly different, and long or of several words.
+_TEXT_SHARE, _TEXT_LENGTH = 0.5, 40
+
+
+@dataclass(frozen=True)
+class Column:
+    """What was found out about one column over all rows read.
+
+    Attributes:
+        reading: How its cells become values: `{"kind": ..., "decimal"/"thousands"/"strip"/"format"/"true": ...}`.
+        missing: Cells without a value, unread and infinite ones included.
+        infinite: Numbers beyond float64, or written as inf.
+        unread: Cells that do not read as the kind that the others are.
+        first_unread: Row of the first of them, from 0, and its text.
+    """
+
+    name: str
+    kind: ColumnKind
+    reading: dict[str, Any]
+    missing: int = 0
+    infinite: int = 0
+    unread: int = 0
+    first_unread: tuple[int, str] | None = None
+    distinct: int = 0
+    notes: tuple[str, ...] = field(default=())
+
+
+def recognise(series: pl.Series, *, decimal_comma: bool = False) -> tuple[Column, pl.Series]:
+    """Tell what a column is and read it so; the series returned replaces the one given."""
+    kind = series.dtype
+    if kind.is_nested() or kind in (pl.Binary, pl.Object):
+        return Column(series.name, "nested", {"kind": "nested"}), series
+    if isinstance(kind, pl.Categorical | pl.Enum):
+        series = series.cast(pl.String)
+    if series.dtype == pl.String:
+        return _recognise_text(series, decimal_comma)
+    if kind == pl.Null:
+        return Column(series.name, "empty", {"kind": "empty"}, missing=len(series)), series
+    name = "boolean" if kind == pl.Boolean else "date" if kind in (pl.Date, pl.Datetime) else "number"
+    return _described(series, {"kind": name})
+
+
+def read_as(series: pl.Series, reading: dict[str, Any]) -> pl.Series:
+    """The cells as the values that `reading` says; what cannot be read is null. Infinities stay."""
+    readers = {"number": _numbers, "boolean": _booleans, "date": _dates}
+    return readers[reading["kind"]](series, reading) if reading["kind"] in readers else _categories(series)
+
+
+def missing_cells(series: pl.Series, *, among_numbers: bool) -> pl.Series:
+    """A mask of the cells that say that there is no value."""
+    if series.dtype != pl.String:
+        return series.is_null() | series.is_nan() if series.dtype.is_float() else series.is_null()
+    words = MISSING_AMONG_NUMBERS if among_numbers else MISSING
+    return series.is_null() | series.str.to_lowercase().str.strip_chars().is_in(words)
+
+
+def _recognise_text(series: pl.Series, decimal_comma: bool) -> tuple[Column, pl.Series]:
+    series = series.str.strip_chars()
+    given = series.filter(~missing_cells(series, among_numbers=False))
+    if given.is_empty():
+        return Column(series.name, "empty", {"kind": "empty"}, missing=len(series)), series
+    sample = given.unique(maintain_order=True).head(_SAMPLE)
+    for reading in _readings(sample, decimal_comma):
+        column, values = _described(series, reading)
+        if column.unread <= MOST_UNREAD * (len(series) - column.missing + column.unread):
+            return column, values
+    column, values = _described(series, {"kind": "category"})
+    lengths = given.str.len_chars()
+    if column.distinct > _TEXT_SHARE * len(given) and float(lengths.mean() or 0) > _TEXT_LENGTH:  # pyright: ignore[reportArgumentType]
+        column = Column(series.name, "text", {"kind": "text"}, missing=column.missing, distinct=column.distinct)
+    return column, values
+
+
+def _described(series: pl.Series, reading: dict[str, Any]) -> tuple[Column, pl.Series]:
+    """The column read in one way, with all that can be counted about it."""
+    values = read_as(series, reading)
+    infinite, unread, first = 0, 0, None
+    if series.dtype == pl.String and reading["kind"] != "category":
+        lost = values.is_null() & ~missing_cells(series, among_numbers=reading["kind"] != "boolean")
+        unread = int(lost.sum())
+        if unread:
+            row = lost.arg_true()[0]
+            first = (row, str(series[row]))
+    if values.dtype.is_float():
+        infinite = int(values.is_infinite().sum())
+        values = values.set(values.is_infinite() | values.is_nan(), None)
+    column = Column(
+        series.name, reading["kind"], reading, missing=values.null_count(), infinite=infinite, unread=unread,
+        first_unread=first, distinct=values.drop_nulls().n_unique(), notes=_notes(series.name, reading),
+    )  # fmt: skip
+    return column, _whole(values)
+
+
+def _readings(sample: pl.Series, decimal_comma: bool) -> Iterator[dict[str, Any]]:
+    """The ways in which a column's cells may be read, likeliest first, judged on a sample of distinct cells."""
+    among = sample.filter(~missing_cells(sample, among_numbers=True))
+    words = among.str.to_lowercase()
+    for true, false in _PAIRS:
+        if len(words) and words.is_in([true, false]).all():
+            yield {"kind": "boolean", "true": true, "false": false}
+    coded = among.filter(among.str.contains(_CODE))
+    if len(coded) and among.str.len_chars().n_unique() == 1:
+        return
+    for reading in _number_readings(among, decimal_comma):
+        if _share_read(among, reading) >= 1 - 2 * MOST_UNREAD:
+            yield reading
+    if len(among) and among.str.contains(r"^\w.*[-/. ].*\d").mean() > 0.9:  # pyright: ignore[reportOperatorIssue, reportOptionalOperand]
+        for day in _DAYS:
+            for time in _TIMES:
+                reading = {"kind": "date", "format": day + time}
+                if _share_read(among, reading) >= 1 - 2 * MOST_UNREAD:
+                    other = _AMBIGUOUS.get(day)
+                    both = other is not None and _share_read(among, {"kind": "date", "format": other + time}) == 1
+                    yield {**reading, "ambiguous": True} if both else reading
+
+
+def _number_readings(cells: pl.Series, decimal_comma: bool) -> list[dict[str, Any]]:
+    bare = cells.str.replace_all(_DECORATION, "")
+    reading: dict[str, Any] = {"kind": "number"}
+    if (bare != cells).any():
+        reading["strip"] = True
+    with_comma = bare.filter(bare.str.contains(",", literal=True))
+    if with_comma.is_empty():
+        return [reading]
+    thousands, decimal = {**reading, "thousands": ","}, {**reading, "decimal": ","}
+    ways = []
+    if with_comma.str.contains(_THOUSANDS).all():
+        ways.append(thousands)
+    if with_comma.str.contains(f"{_DECIMAL_COMMA}|{_THOUSANDS_DOT}").mean() > 1 - 2 * MOST_UNREAD:  # pyright: ignore[reportOperatorIssue, reportOptionalOperand]
+        ways.append(decimal)
+    return ways[::-1] if decimal_comma else ways or [reading]
+
+
+def _share_read(cells: pl.Series, reading: dict[str, Any]) -> float:
+    return 1 - read_as(cells, reading).null_count() / max(len(cells), 1)
+
+
+def _numbers(series: pl.Series, reading: dict[str, Any]) -> pl.Series:
+    kind = series.dtype
+    if kind == pl.String:
+        cells = series.str.strip_chars()
+        if reading.get("strip"):
+            cells = cells.str.replace_all(_DECORATION, "")
+        if reading.get("thousands"):
+            cells = cells.str.replace_all(",", "", literal=True)
+        if reading.get("decimal"):
+            cells = cells.str.replace_all(".", "", literal=True).str.replace_all(",", ".", literal=True)
+        return cells.cast(pl.Float64, strict=False)
+    if kind == pl.Duration:
+        return series.dt.total_microseconds().cast(pl.Float64) / 1e6
+    if kind == pl.Time:
+        return series.cast(pl.Int64).cast(pl.Float64) / 1e9
+    if kind in (pl.Date, pl.Datetime):
+        return pl.Series(series.name, [None] * len(series), pl.Float64)
+    return series.cast(pl.Float64, strict=False)
+
+
+def _booleans(series: pl.Series, reading: dict[str, Any]) -> pl.Series:
+    if series.dtype == pl.Boolean:
+        return series
+    if series.dtype == pl.String:
+        cells = series.str.to_lowercase().str.strip_chars()
+        true, false = reading.get("true", "true"), reading.get("false", "false")
+        frame = pl.DataFrame({"cell": cells})
+        cell = pl.col("cell")
+        known = pl.when(cell.is_in([true, "true", "1"])).then(True).when(cell.is_in([false, "false", "0"])).then(False)
+        return frame.select(known.otherwise(None).cast(pl.Boolean)).to_series().alias(series.name)
+    numbers = series.cast(pl.Float64, strict=False)
+    return pl.DataFrame({"n": numbers}).select(
+        pl.when(pl.col("n") == 1).then(True).when(pl.col("n") == 0).then(False).cast(pl.Boolean)
+    ).to_series().alias(series.name)  # fmt: skip
+
+
+def _dates(series: pl.Series, reading: dict[str, Any]) -> pl.Series:
+    if series.dtype in (pl.Date, pl.Datetime):
+        if getattr(series.dtype, "time_zone", None):
+            series = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+        return series.cast(pl.Datetime("us"))
+    if series.dtype != pl.String or "format" not in reading:
+        text = series.cast(pl.String, strict=False).str.to_datetime("%Y-%m-%d", strict=False, time_unit="us")
+        return text if series.dtype == pl.String else pl.Series(series.name, [None] * len(series), pl.Datetime("us"))
+    cells = series.str.strip_chars().str.replace(r"(Z|\+00:?00)$", "")
+    return cells.str.to_datetime(reading["format"], strict=False, time_unit="us")
+
+
+def _categories(series: pl.Series) -> pl.Series:
+    if series.dtype.is_float():
+        series = _whole(series)
+    cells = series if series.dtype == pl.String else series.cast(pl.String, strict=False)
+    cells = cells.str.strip_chars()
+    return cells.set(missing_cells(cells, among_numbers=False), None)
+
+
+def _whole(values: pl.Series) -> pl.Series:
+    """Numbers without fractions as Int64, so that 3 is shown as 3 and not as 3.0."""
+    if not values.dtype.is_float():
+        return values
+    largest = values.abs().max()
+    if largest is None or float(largest) >= 2**53 or not (values == values.floor()).all():  # pyright: ignore[reportArgumentType]
+        return values
+    return values.cast(pl.Int64)
+
+
+def _notes(name: str, reading: dict[str, Any]) -> tuple[str, ...]:
+    column = quoted(name)
+    if reading.get("ambiguous"):
+        return (f"Column {column}: dates were read as month/day/year; day/month/year would fit as well.",)
+    if reading.get("decimal"):
+        return (f"Column {column}: the comma was read as decimal point.",)
+    if reading.get("thousands"):
+        return (f"Column {column}: the comma was read as thousands separator.",)
+    return ()

@@ -1,0 +1,124 @@
+"""Memory ran out.
+
+Symptom: torch.OutOfMemoryError on a GPU, "can't allocate memory" from the CPU allocator, or a killed process.
+Cause: the activations of a batch, or the weights and the optimizer's state by themselves, do not fit.
+Remedy: the same rows per optimizer step in smaller pieces, then fewer rows, then a smaller network.
+Source: reference/diagnosis.md, row 60; Composer halves the micro-batch and keeps the effective batch.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from trainwell.contract.findings import Finding, Fix
+from trainwell.diagnosis.phrases import OUT_OF_MEMORY
+from trainwell.diagnosis.repair import fixes, model_fix, train_fix
+from trainwell.diagnosis.settings import hidden_dims, number
+from trainwell.diagnosis.signals import rounded_facts
+
+if TYPE_CHECKING:
+    from trainwell.contract.trace import Trace
+
+# Reserved but unallocated memory over the request, from which the memory is there but in pieces.
+FRAGMENTED = 1.0
+_UNITS = {"": 1, "bytes": 1, "b": 1, "kib": 2**10, "mib": 2**20, "gib": 2**30, "kb": 10**3, "mb": 10**6, "gb": 10**9}
+_SIZE = r"(\d[\d,]*(?:\.\d+)?)\s*(kib|mib|gib|kb|mb|gb|bytes|b)\b"
+_SIZES = {
+    "requested_bytes": re.compile(rf"tried to allocate\s+{_SIZE}", re.IGNORECASE),
+    "capacity_bytes": re.compile(rf"total capacity of\s+{_SIZE}", re.IGNORECASE),
+    "free_bytes": re.compile(rf"of which\s+{_SIZE}\s+is free", re.IGNORECASE),
+    "unallocated_bytes": re.compile(rf"{_SIZE}\s+is reserved by pytorch but unallocated", re.IGNORECASE),
+}
+
+
+def check(trace: Trace) -> Finding | None:
+    """Judge by the error's text, the attempts, or what was told."""
+    texts = [trace.error or "", *(f"{attempt.cause or ''} {attempt.message or ''}" for attempt in trace.attempts)]
+    hits = [text for text in texts if "out_of_memory" in text or OUT_OF_MEMORY.search(text)]
+    if not hits and "out_of_memory" not in trace.told:
+        return None
+    sizes = _sizes(" ".join(hits))
+    recovered = trace.error is None and len(trace.attempts) > 1 and bool(trace.epochs)
+    return Finding(
+        code="out_of_memory",
+        severity="warning" if recovered else "critical",
+        symptom="Memory ran out; a retry with smaller pieces got past it." if recovered else "Memory ran out.",
+        cause=_cause(sizes),
+        confidence=0.98 if hits else 0.9,
+        evidence=_evidence(trace, sizes),
+        fixes=_fixes(trace),
+    )
+
+
+def _sizes(text: str) -> dict[str, int]:
+    found = {name: pattern.search(text) for name, pattern in _SIZES.items()}
+    return {
+        name: int(float(match[1].replace(",", "")) * _UNITS[match[2].lower()])
+        for name, match in found.items()
+        if match is not None
+    }
+
+
+def _cause(sizes: dict[str, int]) -> str:
+    requested, free = sizes.get("requested_bytes"), sizes.get("free_bytes")
+    unallocated = sizes.get("unallocated_bytes", 0)
+    if requested and unallocated > FRAGMENTED * requested:
+        return (
+            f"{_shown(unallocated)} is reserved but in pieces, {_shown(requested)} was asked for in one: "
+            "set PYTORCH_ALLOC_CONF=expandable_segments:True, or take smaller batches."
+        )
+    if requested and sizes.get("capacity_bytes", requested) < requested:
+        return (
+            f"One tensor of {_shown(requested)} is more than the device has: the network or batch is far too large."
+        )
+    if requested and free is not None:
+        return f"{_shown(requested)} was asked for with {_shown(free)} free: the batch's activations do not fit."
+    asked = f" ({_shown(requested)} was asked for)" if requested else ""
+    return f"The batch's activations, or the network with its optimizer state, do not fit in memory{asked}."
+
+
+def _shown(size: int) -> str:
+    for unit, scale in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if size >= scale:
+            return f"{size / scale:.3g} {unit}"
+    return f"{size} bytes"
+
+
+def _evidence(trace: Trace, sizes: dict[str, int]) -> dict[str, object]:
+    settings = rounded_facts(
+        batch_size=number(trace.config, "batch_size"),
+        accumulate=number(trace.config, "accumulate"),
+        parameters=number(trace.model, "parameters"),
+        failed_attempts=len(trace.attempts) or None,
+    )
+    return {**sizes, **settings}
+
+
+def _fixes(trace: Trace) -> tuple[Fix, ...]:
+    batch = number(trace.config, "batch_size")
+    pieces = int(number(trace.config, "accumulate") or 1)
+    split = None
+    if batch is None or batch >= 2 * pieces:
+        split = train_fix(
+            trace,
+            {"accumulate": pieces * 2},
+            reason="Halve the micro-batch by accumulating over more of them: as many rows in each step as before.",
+            expected="About half the activation memory, the same learning curve, slightly slower.",
+        )
+    smaller = None
+    if batch is None or batch >= 2:
+        smaller = train_fix(
+            trace,
+            {"batch_size": 32 if batch is None else int(batch) // 2},
+            reason="Halve the batch.",
+            expected="About half the activation memory; the curve gets a little noisier.",
+        )
+    dims = hidden_dims(trace)
+    narrower = model_fix(
+        trace,
+        {"hidden_dims": [max(dim // 2, 1) for dim in dims] or [128, 64]},
+        reason="If it fails at the smallest batch too, the network is too large: halve its layers, then train it.",
+        expected="About a quarter of the weights' and the optimizer's memory.",
+    )
+    return fixes(split, smaller, narrower)

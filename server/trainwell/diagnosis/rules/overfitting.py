@@ -1,0 +1,190 @@
+"""The network learns its training rows by heart.
+
+Symptom: the validation loss rises above its minimum while the training loss falls, or the training score is far
+above the validation score.
+Cause: more capacity than the rows can hold in check; wrong labels make it worse.
+Remedy: regularisation (dropout, weight decay, label smoothing), a smaller network, more rows. The best weights
+are kept in any case.
+Source: +15 % over the minimum in three evaluations (runmedic), gap .12 (reference/diagnosis.md, row 52). The order
+of the repairs follows measurements on the runs in tests/diagnosis.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from trainwell.contract.findings import Finding, Fix
+from trainwell.contract.text import rounded
+from trainwell.diagnosis.repair import fixes, model_fix, train_fix
+from trainwell.diagnosis.settings import model_options, number
+from trainwell.diagnosis.signals import (
+    RECENT_EPOCHS,
+    chance_accuracy,
+    finite,
+    is_regression,
+    pairs,
+    recent,
+    rounded_facts,
+)
+
+if TYPE_CHECKING:
+    from trainwell.contract.trace import Trace
+
+# Epochs with both losses before anything is said.
+FEWEST_EPOCHS = 6
+# Relative rise of the validation loss (median of three epochs) over its minimum.
+RISE = 0.15
+# Share of its value at the minimum by which the training loss must have fallen since.
+TRAIN_FELL = 0.1
+# Train minus validation accuracy: enough beside a rise, and enough by itself.
+GAP_WITH_RISE = 0.08
+GAP_ALONE = 0.12
+# Training accuracy, as a share of the way from guessing, from which a gap means learning by heart.
+LEARNED_ROWS = 0.7
+# For regression and strangers' losses: validation over training loss that must accompany a rise.
+LOSS_RATIO = 1.5
+# Loss of R2 since its best that must accompany a rise: a good fit that wobbles is left alone.
+R2_LOST = 0.02
+# Standard errors of the validation accuracy that a gap must exceed on top.
+STANDARD_ERRORS = 2.0
+
+
+def check(trace: Trace) -> Finding | None:
+    """Judge by the two loss curves and the gap of the scores."""
+    rise, gap = _rise(trace), _gap(trace)
+    rose = rise is not None and rise >= RISE and _hurts(trace, gap)
+    apart = gap is not None and gap >= GAP_ALONE and _knows_its_rows(trace)
+    told = trace.told & {"val_loss_rises", "train_val_gap"}
+    if not (rose or apart or told) or (told and "loss_explodes" in trace.told):
+        return None
+    return Finding(
+        code="overfitting",
+        severity="warning",
+        symptom=_symptom(trace, rise if rose else None, gap if apart or rose else None),
+        cause=_cause(trace),
+        confidence=_confidence(rose=rose, apart=apart, told=len(told)),
+        evidence=_evidence(trace, rise, gap),
+        fixes=_fixes(trace),
+    )
+
+
+def _rise(trace: Trace) -> float | None:
+    """How far the validation loss rose over its minimum while the training loss fell, as a share."""
+    both = pairs(trace, "train_loss", "val_loss")
+    if len(both) < FEWEST_EPOCHS:
+        return None
+    val = [loss for _, loss in both]
+    best = val.index(min(val))
+    now, train_now = recent(val), recent([loss for loss, _ in both])
+    if len(both) - 1 - best < RECENT_EPOCHS or now is None or train_now is None or val[best] <= 0:
+        return None
+    return (now - val[best]) / val[best] if train_now <= (1 - TRAIN_FELL) * both[best][0] else None
+
+
+def _gap(trace: Trace) -> float | None:
+    """Train minus validation accuracy over the last epochs, less what chance explains in few validation rows."""
+    both = pairs(trace, "train_accuracy", "val_accuracy")
+    if len(both) < FEWEST_EPOCHS:
+        return None
+    train, val = recent([a for a, _ in both]), recent([b for _, b in both])
+    if train is None or val is None:
+        return None
+    rows = number(trace.data, "validation_rows") or number(trace.data, "val_rows")
+    error = math.sqrt(max(val * (1 - val), 0.0) / rows) if rows else 0.0
+    return train - val - STANDARD_ERRORS * error
+
+
+def _hurts(trace: Trace, gap: float | None) -> bool:
+    """Whether the rise is more than overconfidence in a run that is good all the same."""
+    if gap is not None:
+        return gap >= GAP_WITH_RISE
+    r2 = finite(trace, "val_r2")
+    if r2 and max(r2) - (recent(r2) or 0.0) < R2_LOST:
+        return False
+    train, val = recent(finite(trace, "train_loss")), recent(finite(trace, "val_loss"))
+    return train is not None and val is not None and val >= LOSS_RATIO * train
+
+
+def _knows_its_rows(trace: Trace) -> bool:
+    train, chance = recent(finite(trace, "train_accuracy")), chance_accuracy(trace) or 0.0
+    return train is not None and chance < 1 and (train - chance) / (1 - chance) >= LEARNED_ROWS
+
+
+def _symptom(trace: Trace, rise: float | None, gap: float | None) -> str:
+    both = pairs(trace, "train_loss", "val_loss")
+    if rise is not None:
+        val = [loss for _, loss in both]
+        best = val.index(min(val))
+        epochs = [record.epoch for record in trace.epochs if record.val_loss == val[best]]
+        where = f" at epoch {epochs[0]}" if epochs else ""
+        return (
+            f"The validation loss rose from {rounded(val[best])}{where} to {rounded(recent(val))} "
+            f"while the training loss fell to {rounded(recent([loss for loss, _ in both]))}."
+        )
+    if gap is not None:
+        train, val_score = recent(finite(trace, "train_accuracy")), recent(finite(trace, "val_accuracy"))
+        return f"Training accuracy {rounded(train)} stands far above validation accuracy {rounded(val_score)}."
+    return "Validation gets worse, or stays far behind, while training gets better, as you told."
+
+
+def _cause(trace: Trace) -> str:
+    parameters, rows = number(trace.model, "parameters"), number(trace.data, "train_rows")
+    if parameters is None or rows is None or rows < 1:
+        return "The network learns its training rows by heart: too much capacity or too little regularisation for them."
+    return (
+        f"{int(parameters):,} parameters learn {int(rows):,} training rows by heart; "
+        "wrong labels among them make it worse."
+    )
+
+
+def _confidence(*, rose: bool, apart: bool, told: int) -> float:
+    if rose and apart:
+        return 0.95
+    if rose or apart:
+        return 0.85
+    return 0.7 if told > 1 else 0.6
+
+
+def _evidence(trace: Trace, rise: float | None, gap: float | None) -> dict[str, object]:
+    val = finite(trace, "val_loss")
+    return rounded_facts(
+        val_loss_best=min(val, default=None),
+        val_loss_now=recent(val),
+        train_loss_now=recent(finite(trace, "train_loss")),
+        val_loss_rise=rise,
+        accuracy_gap=gap,
+        train_accuracy=recent(finite(trace, "train_accuracy")),
+        val_accuracy=recent(finite(trace, "val_accuracy")),
+        val_r2=recent(finite(trace, "val_r2")),
+        train_rows=number(trace.data, "train_rows"),
+        parameters=number(trace.model, "parameters"),
+    )
+
+
+def _fixes(trace: Trace) -> tuple[Fix, ...]:
+    dropout = number(model_options(trace), "dropout") or 0.0
+    decay = number(trace.config, "weight_decay")
+    smoothing = None
+    if not is_regression(trace) and not number(trace.config, "label_smoothing"):
+        smoothing = train_fix(
+            trace,
+            {"label_smoothing": 0.1},
+            reason="Smooth the labels, so that wrong ones pull less.",
+            expected="A flatter validation loss; most with wrong labels.",
+        )
+    return fixes(
+        model_fix(
+            trace,
+            {"dropout": 0.3 if dropout < 0.2 else min(dropout + 0.2, 0.6)},
+            reason="More dropout, so that no unit can learn a row by heart. Then train the new model.",
+            expected="The gap between training and validation shrinks; the training score falls a little.",
+        ),
+        train_fix(
+            trace,
+            {"weight_decay": 0.1 if decay is None else max(decay * 10, 0.01)},
+            reason="Stronger weight decay keeps the weights small.",
+            expected="The validation loss rises later or not at all.",
+        ),
+        smoothing,
+    )

@@ -1,0 +1,202 @@
+"""The network learns, but cannot fit even its training rows.
+
+Symptom: training and validation score are both poor and close together.
+Cause: too small a network, regularisation that is too strong, or too few steps. Where none of these shows, the
+rest may be noise that nothing can learn, and the finding is only informative.
+Remedy: wider layers, less weight decay or dropout, more epochs.
+Source: reference/diagnosis.md, rows 47 (weight decay), 49 (too few steps), 53 (capacity), 54 (dropout).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from trainwell.contract.findings import Finding, Fix
+from trainwell.contract.text import rounded
+from trainwell.diagnosis.repair import fixes, model_fix, train_fix
+from trainwell.diagnosis.settings import (
+    FEW_UPDATES,
+    held_back_by,
+    hidden_dims,
+    lr_is_high,
+    lr_is_low,
+    model_options,
+    number,
+)
+from trainwell.diagnosis.signals import (
+    POOR_FIT,
+    finite,
+    fit,
+    fit_by_loss,
+    is_regression,
+    late_progress,
+    long_enough,
+    num_updates,
+    recent,
+    rounded_facts,
+)
+
+if TYPE_CHECKING:
+    from trainwell.contract.trace import Trace
+
+# Train minus validation accuracy above which the network does fit its rows: another rule's case.
+LARGEST_GAP = 0.12
+# Validation over training loss above which the same holds.
+LARGEST_LOSS_RATIO = 1.5
+# Relative fall of the loss within the last three epochs, from which training was cut short.
+STILL_FALLING = 0.03
+# By the loss alone, less than this share of the way from guessing is no learning at all unless settings explain it.
+LEARNED_SOMETHING = 0.15
+# How much a first repair widens the layers, and how wide it makes a layer at least and at most.
+WIDER, NARROWEST_REPAIRED, WIDEST_REPAIRED = 4, 64, 1024
+
+
+def check(trace: Trace) -> Finding | None:
+    """Judge a run that has had time to learn, or what was told of one."""
+    told = "train_poor" in trace.told
+    if not (told or _poor(trace)):
+        return None
+    reason = _reason(trace)
+    return Finding(
+        code="underfitting",
+        severity="info" if reason == "unknown" and not told else "warning",
+        symptom=_symptom(trace),
+        cause=_cause(trace, reason),
+        confidence=0.55 if told else (0.4 if reason == "unknown" else 0.8),
+        evidence=_evidence(trace) | {"held_back_by": reason},
+        fixes=_fixes(trace, reason),
+    )
+
+
+def _poor(trace: Trace) -> bool:
+    if not long_enough(trace) or lr_is_high(trace) or lr_is_low(trace) or _fits_its_rows(trace):
+        return False
+    fitted, by_loss = fit(trace), fit_by_loss(trace)
+    if fitted is None or fitted >= POOR_FIT:
+        return False
+    learned = by_loss is None or by_loss >= LEARNED_SOMETHING
+    return learned or held_back_by(trace) is not None
+
+
+def _fits_its_rows(trace: Trace) -> bool:
+    train, val = recent(finite(trace, "train_accuracy")), recent(finite(trace, "val_accuracy"))
+    if train is not None and val is not None:
+        return train - val > LARGEST_GAP
+    train_loss, val_loss = recent(finite(trace, "train_loss")), recent(finite(trace, "val_loss"))
+    return train_loss is not None and val_loss is not None and val_loss > LARGEST_LOSS_RATIO * train_loss > 0
+
+
+def _reason(trace: Trace) -> str:
+    held, falling, updates = held_back_by(trace), late_progress(trace), num_updates(trace)
+    if held is not None:
+        return held
+    if updates is not None and updates < FEW_UPDATES:
+        return "too_few_steps"
+    return "cut_short" if trace.finished and falling is not None and falling > STILL_FALLING else "unknown"
+
+
+def _symptom(trace: Trace) -> str:
+    name = "R2" if is_regression(trace) else "accuracy"
+    train = recent(finite(trace, "train_accuracy"))
+    val = recent(finite(trace, "val_r2" if is_regression(trace) else "val_accuracy"))
+    if train is None and val is None:
+        loss = recent(finite(trace, "train_loss"))
+        return "Even the training score is poor, as you told." if loss is None else f"The loss ends at {rounded(loss)}."
+    return (
+        f"Even the training rows are fitted poorly: {name} {rounded(train)} in training, {rounded(val)} in validation."
+    )
+
+
+def _cause(trace: Trace, reason: str) -> str:
+    decay, dropout = number(trace.config, "weight_decay"), number(model_options(trace), "dropout")
+    return {
+        "weight_decay": f"Weight decay {rounded(decay)} pulls the weights to zero faster than the data can raise them.",
+        "dropout": f"Dropout {rounded(dropout)} removes most of each hidden layer in every step.",
+        "capacity": f"Hidden layers of {hidden_dims(trace)} units are too narrow to tell the targets apart.",
+        "too_few_steps": f"Only {num_updates(trace)} optimizer steps were made.",
+        "cut_short": "Training ended while the loss was still falling.",
+        "unknown": "Too small a network or too few epochs; or the rest is noise that no network can learn.",
+    }[reason]
+
+
+def _evidence(trace: Trace) -> dict[str, object]:
+    return rounded_facts(
+        epochs=len(trace.epochs) or None,
+        train_loss=recent(finite(trace, "train_loss")),
+        val_loss=recent(finite(trace, "val_loss")),
+        train_accuracy=recent(finite(trace, "train_accuracy")),
+        val_accuracy=recent(finite(trace, "val_accuracy")),
+        val_r2=recent(finite(trace, "val_r2")),
+        fit=fit(trace),
+        late_fall=late_progress(trace),
+        optimizer_steps=num_updates(trace),
+        parameters=number(trace.model, "parameters"),
+        weight_decay=number(trace.config, "weight_decay"),
+    )
+
+
+def _fixes(trace: Trace, reason: str) -> tuple[Fix, ...]:
+    wider, longer, looser = _wider(trace), _longer(trace), _looser(trace)
+    by_reason = {
+        "weight_decay": (looser, wider, longer),
+        "dropout": (_less_dropout(trace), wider, longer),
+        "capacity": (wider, longer, looser),
+        "too_few_steps": (_smaller_batch(trace), longer, wider),
+        "cut_short": (longer, wider, looser),
+    }
+    return fixes(*by_reason.get(reason, (wider, longer, _less_dropout(trace))))
+
+
+def _wider(trace: Trace) -> Fix | None:
+    dims = hidden_dims(trace) or [64, 64]
+    wider = [min(max(WIDER * dim, NARROWEST_REPAIRED), max(WIDEST_REPAIRED, dim)) for dim in dims]
+    return model_fix(
+        trace,
+        {"hidden_dims": wider},
+        reason="Give the network more room: wider hidden layers. Then train the new model.",
+        expected="The training score rises clearly; if it does not, the size was not the cause.",
+    )
+
+
+def _longer(trace: Trace) -> Fix | None:
+    epochs = number(trace.config, "epochs") or len(trace.epochs)
+    return train_fix(
+        trace,
+        {"epochs": int(epochs) * 2 or 100},
+        reason="Train longer.",
+        expected="The loss goes on falling; early stopping ends the run when it no longer pays.",
+    )
+
+
+def _looser(trace: Trace) -> Fix | None:
+    decay = number(trace.config, "weight_decay")
+    return train_fix(
+        trace,
+        {"weight_decay": 0.0 if decay is None else min(decay * 0.01, 0.01)},
+        reason="Weaken the weight decay.",
+        expected="The training loss falls below its present floor within a few epochs.",
+    )
+
+
+def _less_dropout(trace: Trace) -> Fix | None:
+    dropout = number(model_options(trace), "dropout")
+    if dropout is None or dropout <= 0:
+        return None
+    return model_fix(
+        trace,
+        {"dropout": 0.2 if dropout > 0.4 else 0.0},
+        reason="Drop fewer units. Then train the new model.",
+        expected="The training score rises clearly within the first epochs.",
+    )
+
+
+def _smaller_batch(trace: Trace) -> Fix | None:
+    batch = number(trace.config, "batch_size")
+    if batch is None or batch <= 8:
+        return None
+    return train_fix(
+        trace,
+        {"batch_size": max(int(batch) // 4, 8)},
+        reason="A smaller batch makes more steps of each epoch.",
+        expected="Four times the steps in about the same number of rows seen.",
+    )

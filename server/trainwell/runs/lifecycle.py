@@ -1,0 +1,42 @@
+"""The states of a run and the legal moves between them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from trainwell.store.store import Store
+
+#: queued: waits for its turn. running: a worker carries it. retrying: an attempt failed, the next one waits.
+#: stopping: asked to stop, the worker is saving. The others are ends.
+MOVES: dict[str, frozenset[str]] = {
+    "queued": frozenset({"running", "stopped", "failed"}),
+    "running": frozenset({"completed", "failed", "stopped", "retrying", "stopping"}),
+    "retrying": frozenset({"running", "stopped", "failed"}),
+    "stopping": frozenset({"stopped", "completed", "failed"}),
+    "completed": frozenset(),
+    "failed": frozenset(),
+    "stopped": frozenset(),
+}
+FINAL = tuple(state for state, moves in MOVES.items() if not moves)
+WAITING = ("queued", "retrying")
+CARRIED = ("running", "stopping")
+
+
+def move(store: Store, run: str, to: str, *, at_attempt: int | None = None, **columns: Any) -> bool:
+    """Change a run's state if the move is legal from where it is now.
+
+    The states that allow the move are part of the UPDATE, so of two processes that race only one moves it.
+
+    Args:
+        store: Where the run is.
+        run: Its handle.
+        to: The new state.
+        at_attempt: If given, the run must still be at this attempt: a worker that was given up changes nothing.
+        columns: Further columns to set with it.
+
+    Returns:
+        Whether the run was moved.
+    """
+    allowed_from = [state for state, moves in MOVES.items() if to in moves]
+    return store.runs.update(run, at_attempt=at_attempt, states=allowed_from, state=to, **columns)

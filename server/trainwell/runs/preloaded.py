@@ -1,0 +1,229 @@
+"""The preloaded process, as its clients see it: where it listens, how it is started, how it is asked.
+
+It has torch imported and one optimizer built, has no threads and no CUDA context, and forks a child for
+each piece of work. One serves all servers and shells of a user; it ends by itself when nobody needs it.
+Where processes cannot be forked safely, work is done by fresh processes instead, a few seconds slower.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anyio
+from loguru import logger
+
+from trainwell.contract.errors import TrainwellError
+
+if TYPE_CHECKING:
+    from trainwell.store.workspace import Workspace
+
+#: What a worker may know of the environment: no tokens, no keys.
+_KEPT_VARIABLES = ("PATH", "HOME", "LANG", "TMPDIR", "USER", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "TZ", "SYSTEMROOT")
+_KEPT_PREFIXES = ("LC_", "PYTHON", "CUDA_", "NVIDIA_", "PYTORCH_", "TORCH", "OMP_", "GOMP_", "MKL_", "KMP_",
+                  "TRAINWELL_", "COVERAGE_", "XDG_")  # fmt: skip
+START_SECONDS = 120.0
+SHORT_WORK_SECONDS = 300.0
+_LARGEST_ANSWER = 64 * 2**20
+
+
+def can_fork() -> bool:
+    """Whether work is done by forking the preloaded process. TRAINWELL_PRELOAD=0 turns it off."""
+    return sys.platform == "linux" and os.environ.get("TRAINWELL_PRELOAD", "1") != "0"
+
+
+def worker_environment() -> dict[str, str]:
+    """The environment of every worker."""
+    kept = {
+        name: value for name, value in os.environ.items() if name in _KEPT_VARIABLES or name.startswith(_KEPT_PREFIXES)
+    }
+    return {**kept, "PYTHONUNBUFFERED": "1"}
+
+
+@cache
+def _runtime_folder() -> Path:
+    """A folder of this user alone; socket names must be short, so it is not in the workspace."""
+    base = Path(os.environ.get("TRAINWELL_RUNTIME_DIR") or os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
+    folder = base / f"trainwell-{os.getuid()}"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    status = folder.lstat()
+    if status.st_uid != os.getuid() or status.st_mode & 0o077 or folder.is_symlink():
+        raise TrainwellError(
+            "runtime_folder_unsafe",
+            f"{folder} is not private to this user.",
+            hint="Remove it, or set TRAINWELL_RUNTIME_DIR to a private folder.",
+        )
+    return folder
+
+
+@cache
+def socket_path() -> Path:
+    """Where the preloaded process of this code, interpreter and environment listens."""
+    package = Path(__file__).parent.parent
+    newest = max(path.stat().st_mtime_ns for path in package.rglob("*.py"))
+    environment = {name: value for name, value in worker_environment().items() if name not in {"TZ", "LANG"}}
+    key = json.dumps([sys.executable, str(package), newest, sorted(environment.items())])
+    return _runtime_folder() / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.sock"
+
+
+def start_preloaded() -> None:
+    """Start the preloaded process, detached; if one is there already, the new one ends at once."""
+    path = socket_path()
+    with path.with_suffix(".log").open("ab") as log:
+        subprocess.Popen(
+            [sys.executable, "-m", "trainwell.worker", "preloaded", str(path)],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=worker_environment(), start_new_session=True,
+        )  # fmt: skip
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a preloaded process holds this socket's lock, that is: one runs, or is about to listen."""
+    try:
+        with path.with_suffix(".lock").open("rb") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def launch_training(workspace: Workspace, run: str, attempt: int) -> None:
+    """Start the worker of an attempt in a detached process of its own; never waits for torch.
+
+    Raises:
+        OSError: No process could be started.
+    """
+    request = _request(workspace, "train", {"run": run, "attempt": attempt})
+    if can_fork():
+        try:
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.settimeout(5.0)
+                connection.connect(str(socket_path()))
+                connection.sendall(json.dumps(request).encode() + b"\n")
+                if json.loads(connection.makefile("rb").readline()).get("ok"):
+                    return
+        except (OSError, ValueError) as error:
+            logger.debug("no preloaded process to start {} from: {}", run, error)
+    log = workspace.run_dir(run) / "log.txt"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as sink:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "trainwell.worker", "once"],
+            stdin=subprocess.PIPE, stdout=sink, stderr=sink, env=worker_environment(), start_new_session=True,
+        )  # fmt: skip
+    if process.stdin:
+        process.stdin.write(json.dumps(request).encode())
+        process.stdin.close()
+
+
+async def ensure_preloaded() -> None:
+    """Have the preloaded process started, without waiting for it."""
+    if can_fork() and not is_locked(socket_path()):
+        start_preloaded()
+
+
+async def hold() -> None:
+    """Keep the preloaded process alive for as long as this task lives; start it again if it is lost."""
+    while can_fork():
+        try:
+            async with await _connect() as connection:
+                await connection.send(b'{"kind": "hold"}\n')
+                await connection.receive()
+        except (OSError, anyio.EndOfStream, anyio.BrokenResourceError, TrainwellError) as error:
+            logger.debug("the preloaded process is gone: {!r}", error)
+        await anyio.sleep(1.0)
+
+
+async def ask(
+    workspace: Workspace, work: str, arguments: dict[str, Any], *, seconds: float = SHORT_WORK_SECONDS
+) -> dict[str, Any]:
+    """Have a short piece of work done by a child of the preloaded process.
+
+    Args:
+        workspace: Where it is done.
+        work: A name in `worker.short.WORK`.
+        arguments: JSON.
+        seconds: How long to wait. The work goes on even if nobody waits any more.
+
+    Returns:
+        The work's answer.
+
+    Raises:
+        TrainwellError: What the work raised; `work_takes_long`; `worker_died`.
+    """
+    request = json.dumps(_request(workspace, work, arguments)).encode()
+    answer: bytes = b""
+    with anyio.move_on_after(seconds) as scope:
+        answer = await (_ask_preloaded(request) if can_fork() else _ask_fresh(request))
+    if scope.cancelled_caught:
+        raise TrainwellError(
+            "work_takes_long",
+            f"This was not done within {seconds:.0f} s; it goes on.",
+            hint="Make the same call again in a while.",
+        )
+    if not answer.strip():
+        raise TrainwellError(
+            "worker_died",
+            "The process that did this work ended without an answer, perhaps for want of memory.",
+            hint="Call system_info for the memory that is free; smaller data or a smaller model may help.",
+        )
+    reply = json.loads(answer)
+    if "error" in reply:
+        raise TrainwellError.from_json(reply["error"])
+    return reply["result"]
+
+
+def _request(workspace: Workspace, work: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "kind": work,
+        "workspace": str(workspace.root),
+        "allow_read": [str(path) for path in workspace.allow_read],
+        "arguments": arguments,
+    }
+
+
+async def _connect() -> anyio.abc.SocketStream:
+    """A connection to the preloaded process, which is started where it is missing."""
+    path = socket_path()
+    with anyio.move_on_after(START_SECONDS):
+        while True:
+            try:
+                return await anyio.connect_unix(str(path))
+            except OSError:
+                if not is_locked(path):
+                    start_preloaded()
+                    await anyio.sleep(0.3)
+            await anyio.sleep(0.05)
+    raise TrainwellError(
+        "workers_unavailable", "The worker processes do not start.", hint="Run `trainwell doctor` in a shell."
+    )
+
+
+async def _ask_preloaded(request: bytes) -> bytes:
+    async with await _connect() as connection:
+        await connection.send(request + b"\n")
+        parts: list[bytes] = []
+        try:
+            while sum(map(len, parts[-1:])) <= _LARGEST_ANSWER:
+                parts.append(await connection.receive(1 << 20))
+        except (anyio.EndOfStream, anyio.BrokenResourceError):
+            pass
+        return b"".join(parts)
+
+
+async def _ask_fresh(request: bytes) -> bytes:
+    finished = await anyio.run_process(
+        [sys.executable, "-m", "trainwell.worker", "once"], input=request, check=False, stderr=None,
+        env=worker_environment(),
+    )  # fmt: skip
+    return finished.stdout

@@ -1,0 +1,160 @@
+"""The queue: it lives in the store, and whoever is alive moves it on. No scheduler has to survive."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from loguru import logger
+
+from trainwell.contract.trace import AttemptRecord
+from trainwell.runs.lifecycle import CARRIED, WAITING, move
+from trainwell.runs.liveness import is_alive, my_identity
+from trainwell.runs.retry import Decision, decide
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from trainwell.contract.specs import RunSpec
+    from trainwell.store.database import Row
+    from trainwell.store.store import Store
+
+
+#: Runs carried at once. One, because a CPU that two share serves both badly; issue 4 gives each GPU a place.
+PLACES = 1
+
+
+def changes_so_far(store: Store, run: str) -> dict[str, Any]:
+    """The adjustments that the next attempt starts with."""
+    attempts = store.history.attempts(run)
+    return dict(attempts[-1].changes) if attempts else {}
+
+
+def end_attempt(store: Store, row: Row, cause: str, message: str) -> Decision:
+    """Record that the run's present attempt failed, and decide what follows.
+
+    The run moves to retrying, or to its end. Called by the worker for what it caught, and by whoever
+    finds the worker dead for what it could not.
+    """
+    run, number = row["handle"], row["attempt"]
+    spec: RunSpec = store.runs.spec(run)
+    attempts = store.history.attempts(run)
+    current = next((one for one in attempts if one.number == number), AttemptRecord(number, time.time()))
+    config = {**spec.config.model_dump(), "batch_size": row["plan"]["batch_size"]}
+    decision = decide(spec.retry, number, cause, config, current.changes)
+    if row["stop_requested"]:
+        decision = Decision(retry=False, kind=decision.kind, reason="It had been asked to stop.")
+    now = time.time()
+    ended = replace(
+        current,
+        ended_at=now,
+        outcome=decision.kind,
+        cause=cause,
+        message=f"{message} {decision.reason}",
+        changes=decision.changes if decision.retry else current.changes,
+    )
+    store.history.put_attempt(run, ended)
+    if decision.retry:
+        moved = move(
+            store,
+            run,
+            "retrying",
+            at_attempt=number,
+            owner=None,
+            not_before=now + decision.delay_seconds,
+            cause=cause,
+            message=ended.message,
+        )
+    else:
+        final = "stopped" if row["stop_requested"] else "failed"
+        moved = move(
+            store,
+            run,
+            final,
+            at_attempt=number,
+            owner=None,
+            ended_at=now,
+            outcome=final,
+            cause=cause,
+            message=ended.message,
+        )
+    if not moved:
+        logger.info("attempt {} of {} was already given up", number, run)
+    return decision
+
+
+def recover(store: Store) -> list[str]:
+    """Find runs whose worker is gone and end their attempt.
+
+    Returns:
+        Handles of the runs that were found dead.
+    """
+    lost: list[str] = []
+    for row in store.runs.in_states(CARRIED):
+        if is_alive(row["owner"]):
+            continue
+        with store.database.transaction():
+            fresh = store.runs.get(row["handle"])
+            if fresh["state"] in CARRIED and fresh["attempt"] == row["attempt"] and not is_alive(fresh["owner"]):
+                logger.warning("the worker of {} is gone", row["handle"])
+                end_attempt(store, fresh, "process_died", "The worker process died without a word (killed?).")
+                lost.append(row["handle"])
+    return lost
+
+
+def claim_next(store: Store, max_parallel: int) -> tuple[str, int] | None:
+    """Take the oldest run that may start, if a place is free.
+
+    The claim is made in the name of this process; the worker takes it over. If this process dies in
+    between, the run is found dead like any other.
+
+    Returns:
+        Its handle and the number of the attempt that starts, or None.
+    """
+    with store.database.transaction():
+        if len(store.runs.in_states(CARRIED)) >= max_parallel:
+            return None
+        now = time.time()
+        ready = [row for row in store.runs.in_states(WAITING) if row["not_before"] <= now]
+        if not ready:
+            return None
+        row = ready[0]
+        attempt = int(row["attempt"]) + 1
+        changes = changes_so_far(store, row["handle"])
+        move(
+            store,
+            row["handle"],
+            "running",
+            at_attempt=attempt - 1,
+            attempt=attempt,
+            owner=my_identity(),
+            started_at=row["started_at"] or now,
+        )
+        store.history.put_attempt(row["handle"], AttemptRecord(attempt, now, changes=changes))
+    return row["handle"], attempt
+
+
+def start_waiting(store: Store, max_parallel: int, launch: Callable[[str, int], None]) -> list[str]:
+    """Recover dead runs, then start as many waiting ones as there are places.
+
+    Returns:
+        Handles of the runs that were started.
+    """
+    recover(store)
+    started: list[str] = []
+    while claimed := claim_next(store, max_parallel):
+        run, attempt = claimed
+        try:
+            launch(run, attempt)
+        except OSError as error:
+            end_attempt(store, store.runs.get(run), "io_error", f"Its worker could not be started: {error}.")
+            return started
+        started.append(run)
+    return started
+
+
+def next_start_in(store: Store) -> float | None:
+    """Seconds until the earliest waiting run may start (0 if now), or None when none waits."""
+    waiting = store.runs.in_states(WAITING)
+    return max(0.0, min(row["not_before"] for row in waiting) - time.time()) if waiting else None

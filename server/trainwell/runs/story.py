@@ -1,0 +1,48 @@
+"""A run as the rules see it: its trace, put together from the store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from trainwell.contract.trace import Trace
+
+if TYPE_CHECKING:
+    from trainwell.store.store import Store
+
+
+def trace_of(store: Store, run: str, *, finished: bool | None = None) -> Trace:
+    """The recorded numbers of a run, with its settings as they were resolved.
+
+    Args:
+        store: Where the run is.
+        run: Its handle.
+        finished: Whether its end is known; by default, whether it has ended.
+    """
+    row = store.runs.get(run)
+    spec = store.runs.spec(run)
+    attempts = store.history.attempts(run)
+    changes = attempts[-1].changes if attempts else {}
+    resolved = {name: row["plan"][name] for name in ("batch_size", "precision", "total_steps") if name in row["plan"]}
+    return Trace(
+        epochs=tuple(store.history.epochs(run)),
+        attempts=tuple(attempts),
+        config={**spec.config.model_dump(), **resolved, **changes, "arguments": row["arguments"]},
+        model={
+            **spec.model.options,
+            "architecture": spec.model.architecture,
+            "parameters": spec.model.report.get("parameters"),
+        },
+        data={
+            "task": spec.data.task,
+            "num_classes": len(spec.data.classes),
+            "class_counts": list(spec.data.class_counts),
+            "train_rows": spec.data.splits["train"],
+            "validation_rows": spec.data.splits["validation"],
+            "baseline": spec.data.baseline.value,
+            "warnings": [warning.code for warning in spec.data.warnings],
+            "inputs": [list(tensor.shape) for tensor in spec.data.inputs],
+        },
+        error=row["message"],
+        handles={"run": run, "model": row["model"], "data": row["data"]},
+        finished=row["ended_at"] is not None if finished is None else finished,
+    )

@@ -1,0 +1,181 @@
+"""A run as an agent sees it: short, typed, with the findings that matter and the next call."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from trainwell.contract.errors import next_call
+from trainwell.contract.specs import RunSpec, Spec
+from trainwell.contract.text import rounded
+from trainwell.runs.lifecycle import CARRIED, FINAL, WAITING
+
+if TYPE_CHECKING:
+    from trainwell.contract.findings import Finding
+    from trainwell.contract.trace import EpochRecord
+    from trainwell.store.database import Row
+    from trainwell.store.store import Store
+
+MOST_FINDINGS = 3
+#: Always told beside the manifest's own metrics.
+ALSO_TOLD = ("val_r2", "val_rmse", "lr", "grad_norm", "samples_per_second")
+#: A carried run without a word for this long, or for so many of its usual epochs, is called stalled.
+STALLED_SECONDS = 60.0
+
+
+class ShortFinding(Spec):
+    """A finding cut to what an agent acts on."""
+
+    code: str
+    severity: str
+    symptom: str
+    fix: str | None = None
+    next_call: dict[str, Any] | None = None
+
+
+class ShortAttempt(Spec):
+    """One attempt, when there was trouble."""
+
+    number: int
+    outcome: str | None
+    cause: str | None = None
+    message: str | None = None
+    changes: dict[str, Any] = Field(default_factory=dict)
+
+
+class RunView(Spec):
+    """State, progress and judgement of a run."""
+
+    run: str
+    state: str
+    reason: str | None = None
+    epoch: int
+    epochs: int
+    progress: float
+    eta_seconds: float | None = None
+    seconds: float | None = None
+    metrics: dict[str, float | None]
+    best: dict[str, float | None] | None = None
+    attempts: list[ShortAttempt] = Field(default_factory=list)
+    findings: list[ShortFinding] = Field(default_factory=list)
+    notes: list[str] = Field(default_factory=list)
+
+
+def view(store: Store, run: str) -> RunView:
+    """What the store knows of a run, as of now."""
+    row = store.runs.get(run)
+    spec = RunSpec.model_validate_json(row["spec"])
+    last = store.history.last_epoch(run)
+    attempts = store.history.attempts(run)
+    told = attempts if len(attempts) > 1 or any(one.cause for one in attempts) else []
+    return RunView(
+        run=run,
+        state=row["state"],
+        reason=row["message"] if row["state"] in {"failed", "retrying"} else row["outcome"],
+        epoch=row["epoch"],
+        epochs=spec.config.epochs,
+        progress=_progress(row),
+        eta_seconds=_eta_seconds(row),
+        seconds=round((row["ended_at"] or time.time()) - row["started_at"], 2) if row["started_at"] else None,
+        metrics=_metrics(last, spec),
+        best=_best(row),
+        attempts=[
+            ShortAttempt(
+                number=one.number, outcome=one.outcome, cause=one.cause, message=one.message, changes=one.changes
+            )
+            for one in told[-4:]
+        ],
+        findings=[shorten(finding) for finding in store.history.findings(run)[:MOST_FINDINGS]],
+        notes=_notes(last, row),
+    )
+
+
+def shorten(finding: Finding) -> ShortFinding:
+    """The finding with its first fix only."""
+    fix = finding.fixes[0] if finding.fixes else None
+    return ShortFinding(
+        code=finding.code, severity=finding.severity, symptom=finding.symptom, fix=fix.reason if fix else None,
+        next_call=fix.next_call if fix else None,
+    )  # fmt: skip
+
+
+def summary(seen: RunView, score_name: str) -> str:
+    """The run in one to three lines."""
+    score = seen.best.get(score_name) if seen.best else None
+    where = f"epoch {seen.epoch}/{seen.epochs}"
+    if seen.state in FINAL:
+        best = f", best {score_name} {rounded(score)} at epoch {int(seen.best['epoch'] or 0)}" if seen.best else ""
+        line = f"{seen.run} {seen.state} ({seen.reason}) at {where}{best}, {rounded(seen.seconds, 3)} s."
+    elif seen.state in WAITING:
+        line = f"{seen.run} {seen.state}" + (f": {seen.reason}" if seen.reason else ", waits for its turn.")
+    else:
+        eta = f", about {seen.eta_seconds:.0f} s left" if seen.eta_seconds is not None else ""
+        now = ", ".join(f"{name} {rounded(seen.metrics.get(name))}" for name in ("train_loss", "val_loss", score_name)
+                        if name in seen.metrics)  # fmt: skip
+        line = f"{seen.run} {seen.state}, {where} ({seen.progress:.0%}){eta}" + (f": {now}." if now else ".")
+    lines = [
+        line,
+        *(f"{one.severity}: {one.symptom}" + (f" Fix: {one.fix}" if one.fix else "") for one in seen.findings),
+    ]
+    return "\n".join(lines[:4])
+
+
+def next_step(seen: RunView) -> dict[str, Any]:
+    """The call that an agent most likely wants now."""
+    urgent = next((one.next_call for one in seen.findings if one.severity == "critical" and one.next_call), None)
+    if seen.state not in FINAL:
+        return next_call("get_run", run=seen.run, wait_seconds=20)
+    if seen.state == "failed" or seen.best is None:
+        return urgent or next_call("diagnose", run=seen.run)
+    return urgent or next_call("evaluate", run=seen.run)
+
+
+def is_stalled(row: Row) -> bool:
+    """Whether a carried run has said nothing for suspiciously long."""
+    return row["state"] in CARRIED and time.time() - (row["progress_at"] or row["started_at"]) > STALLED_SECONDS
+
+
+def _progress(row: Row) -> float:
+    if row["state"] == "completed":
+        return 1.0
+    return round(row["step"] / row["total_steps"], 4) if row["total_steps"] else 0.0
+
+
+def _eta_seconds(row: Row) -> float | None:
+    if row["state"] not in CARRIED or not row["step"] or not row["first_step_at"]:
+        return None
+    pace = (time.time() - row["first_step_at"]) / row["step"]
+    return round(max(0.0, pace * (row["total_steps"] - row["step"])), 1)
+
+
+def _metrics(last: EpochRecord | None, spec: RunSpec) -> dict[str, float | None]:
+    if last is None:
+        return {}
+    values = vars(last)
+    always = {name: values[name] for name in spec.metrics if name in values}
+    measured = {name: values[name] for name in ALSO_TOLD if values[name] is not None}
+    return {name: _number(value) for name, value in {**always, **measured}.items()}
+
+
+def _best(row: Row) -> dict[str, float | None] | None:
+    if row["best_epoch"] is None:
+        return None
+    values: dict[str, Any] = {"epoch": row["best_epoch"], **(row["best_metrics"] or {})}
+    return {name: _number(value) for name, value in values.items() if isinstance(value, int | float)}
+
+
+def _number(value: float | None) -> float | None:
+    return float(f"{value:.6g}") if value is not None and math.isfinite(value) else None
+
+
+def _notes(last: EpochRecord | None, row: Row) -> list[str]:
+    notes: list[str] = []
+    if last is not None:
+        wrong = [name for name, value in vars(last).items() if isinstance(value, float) and not math.isfinite(value)]
+        notes += [f"{name} is {rounded(vars(last)[name])} at epoch {last.epoch} (null in metrics)." for name in wrong]
+    if is_stalled(row):
+        notes.append(f"No word from its worker for more than {STALLED_SECONDS:.0f} s.")
+    return notes

@@ -1,0 +1,120 @@
+"""Rows of `runs`: one execution of a spec, its state, its owner, its best."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+from trainwell.contract.specs import RunSpec
+from trainwell.store.database import Database, Row, placeholders, to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+JSON_COLUMNS = ("arguments", "plan", "tags", "best_metrics", "owner")
+
+
+class Runs:
+    """Reads and writes runs. Whether a move is legal is `runs.lifecycle`'s business."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, spec: RunSpec, *, name: str, arguments: Row, plan: Row, tags: Sequence[str], key: str | None) -> None:
+        """Enter a queued run."""
+        now = time.time()
+        row = {
+            "handle": spec.run,
+            "name": name,
+            "state": "queued",
+            "model": spec.model.handle,
+            "data": spec.data.handle,
+            "spec": spec.model_dump_json(),
+            "arguments": to_json(arguments),
+            "plan": to_json(plan),
+            "tags": to_json(list(tags)),
+            "idempotency_key": key,
+            "created_at": now,
+            "not_before": now,
+            "total_steps": plan["total_steps"],
+        }
+        self._database.insert("runs", row)
+
+    def get(self, handle: str) -> Row:
+        """The row of a run that exists; JSON columns are parsed, `spec` is left as text."""
+        row = self._database.row("SELECT * FROM runs WHERE handle = ?", handle)
+        if row is None:
+            raise KeyError(handle)
+        return _parsed(row)
+
+    def spec(self, handle: str) -> RunSpec:
+        """The spec of a run."""
+        return RunSpec.model_validate_json(self.get(handle)["spec"])
+
+    def by_key(self, key: str) -> Row | None:
+        """The run that was submitted with an idempotency key."""
+        row = self._database.row("SELECT * FROM runs WHERE idempotency_key = ?", key)
+        return _parsed(row) if row else None
+
+    def in_states(self, states: Sequence[str]) -> list[Row]:
+        """Runs in any of these states, oldest first."""
+        found = self._database.rows(
+            f"SELECT * FROM runs WHERE state IN ({placeholders(states)}) ORDER BY created_at, rowid",  # noqa: S608
+            *states,
+        )
+        return [_parsed(row) for row in found]
+
+    def page(self, filters: Row, *, by_score: bool, limit: int, offset: int) -> list[Row]:
+        """Runs for a list, newest or best first. `filters` has column = value; `tag` looks into the tags."""
+        wheres: list[str] = ["1"]
+        values: list[Any] = []
+        for column, value in filters.items():
+            inside = "EXISTS (SELECT 1 FROM json_each(tags) WHERE value = ?)"
+            wheres.append(inside if column == "tag" else f"{column} = ?")
+            values.append(value)
+        order = "best_score IS NULL, best_score DESC, created_at DESC" if by_score else "created_at DESC, rowid DESC"
+        found = self._database.rows(
+            f"SELECT * FROM runs WHERE {' AND '.join(wheres)} ORDER BY {order} LIMIT ? OFFSET ?",  # noqa: S608
+            *values,
+            limit,
+            offset,
+        )
+        return [_parsed(row) for row in found]
+
+    def waiting_before(self, row: Row) -> int:
+        """How many runs would be started before this one."""
+        found = self._database.row(
+            "SELECT count(*) AS n FROM runs WHERE state IN ('queued', 'retrying') AND created_at < ?", row["created_at"]
+        )
+        return int(found["n"]) if found else 0
+
+    def update(self, handle: str, *, at_attempt: int | None = None, states: Sequence[str] = (), **columns: Any) -> bool:
+        """Set columns, but only while the run is still in one of `states` and at attempt `at_attempt`.
+
+        Returns:
+            Whether the run was there to be changed.
+        """
+        values = [
+            to_json(value) if name in JSON_COLUMNS and value is not None else value for name, value in columns.items()
+        ]
+        where: list[str] = ["handle = ?"]
+        conditions: list[Any] = [handle]
+        if at_attempt is not None:
+            where.append("attempt = ?")
+            conditions.append(at_attempt)
+        if states:
+            where.append(f"state IN ({placeholders(states)})")
+            conditions.extend(states)
+        settings = ", ".join(f"{name} = ?" for name in columns)
+        return bool(
+            self._database.execute(
+                f"UPDATE runs SET {settings} WHERE {' AND '.join(where)}",  # noqa: S608 - our own column names
+                *values,
+                *conditions,
+            )
+        )
+
+
+def _parsed(row: Row) -> Row:
+    return {name: json.loads(value) if name in JSON_COLUMNS and value else value for name, value in row.items()}

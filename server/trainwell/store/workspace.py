@@ -1,0 +1,193 @@
+"""The workspace: where state lies, and the only place where a path from outside becomes a path."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from trainwell.contract.errors import TrainwellError, did_you_mean
+from trainwell.contract.text import quoted
+
+STATE_FOLDER = ".trainwell"
+LONGEST_PATH = 4096
+_SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://")
+_HANDLE = re.compile(r"^[a-z]+_[A-Za-z0-9._-]{1,80}$")
+
+
+def find_root(given: Path | None) -> Path:
+    """The workspace folder: as given, else TRAINWELL_WORKSPACE, else here if writable, else `~/trainwell`."""
+    if given is not None:
+        return given
+    if named := os.environ.get("TRAINWELL_WORKSPACE"):
+        return Path(named)
+    here = Path.cwd()
+    if here != Path(here.anchor) and os.access(here, os.W_OK):
+        return here
+    return Path.home() / "trainwell"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A folder that may be read and written, and further folders that may be read."""
+
+    root: Path
+    allow_read: tuple[Path, ...] = ()
+
+    @classmethod
+    def open(cls, root: Path | None = None, allow_read: tuple[Path, ...] = ()) -> Workspace:
+        """Make the state folders where they are missing.
+
+        Raises:
+            TrainwellError: `workspace_not_writable`.
+        """
+        folder = find_root(root).expanduser().absolute()
+        try:
+            for part in ("runs", "data", "logs"):
+                (folder / STATE_FOLDER / part).mkdir(parents=True, exist_ok=True)
+            ignore = folder / STATE_FOLDER / ".gitignore"
+            if not ignore.exists():
+                ignore.write_text("*\n", encoding="utf-8")
+        except OSError as error:
+            raise TrainwellError(
+                "workspace_not_writable",
+                f"The workspace {quoted(str(folder))} cannot be written: {error.strerror}.",
+                argument="--workspace",
+                hint="Start the server with --workspace DIR, a folder that you may write to.",
+            ) from error
+        return cls(folder.resolve(), tuple(path.expanduser().resolve() for path in allow_read))
+
+    @property
+    def state(self) -> Path:
+        """Where everything that trainwell remembers lies."""
+        return self.root / STATE_FOLDER
+
+    @property
+    def database(self) -> Path:
+        """The SQLite file."""
+        return self.state / "store.sqlite"
+
+    def data_dir(self, handle: str) -> Path:
+        """The folder of prepared data."""
+        return self.state / "data" / _as_folder(handle)
+
+    def run_dir(self, run: str) -> Path:
+        """The folder of a run: config.json, log.txt, checkpoints/, report/."""
+        return self.state / "runs" / _as_folder(run)
+
+    def shown(self, path: Path) -> str:
+        """A path for an answer: relative to the workspace where it lies inside."""
+        return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else str(path)
+
+    def resolve_read(self, text: str, argument: str = "source") -> Path:
+        """The regular file that `text` names, symbolic links resolved.
+
+        Raises:
+            TrainwellError: `bad_path`, `path_outside_workspace`, `file_not_found`, `not_a_file`.
+        """
+        path = self._resolve(text, argument)
+        if not any(path.is_relative_to(folder) for folder in (self.root, *self.allow_read)):
+            raise self._outside(text, argument)
+        try:
+            mode = path.stat().st_mode
+        except FileNotFoundError as error:
+            raise self._not_found(text, path, argument) from error
+        except OSError as error:
+            raise TrainwellError("bad_path", f"{error.strerror}.", argument=argument, got=text) from error
+        if not stat.S_ISREG(mode):
+            what = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
+            raise TrainwellError("not_a_file", f"This path is {what}.", argument=argument, got=text, allowed="a file")
+        if not os.access(path, os.R_OK):
+            raise TrainwellError("permission_denied", "This file may not be read.", argument=argument, got=text)
+        return path
+
+    def resolve_write(self, text: str, argument: str = "path", *, overwrite: bool = False) -> Path:
+        """Where a new file may be written: inside the workspace, outside its state folder.
+
+        Raises:
+            TrainwellError: `bad_path`, `path_outside_workspace`, `not_a_file`, `file_exists`.
+        """
+        path = self._resolve(text, argument)
+        if not path.is_relative_to(self.root):
+            raise self._outside(text, argument)
+        if path.is_relative_to(self.state):
+            raise TrainwellError(
+                "path_reserved",
+                f"{STATE_FOLDER}/ is trainwell's own folder.",
+                argument=argument,
+                got=text,
+                allowed="a path elsewhere in the workspace",
+            )
+        if path.is_dir():
+            raise TrainwellError("not_a_file", "This path is a folder.", argument=argument, got=text, allowed="a file")
+        if path.exists() and not overwrite:
+            raise TrainwellError(
+                "file_exists",
+                "A file of that name exists.",
+                argument=argument,
+                got=text,
+                hint="Name another file, or pass overwrite: true.",
+            )
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise TrainwellError(
+                "bad_path", f"Its folder cannot be made: {error.strerror}.", argument=argument, got=text
+            ) from error
+        return path
+
+    def _resolve(self, text: str, argument: str) -> Path:
+        problem = _bad_characters(text)
+        if problem:
+            raise TrainwellError("bad_path", problem, argument=argument, got=text, allowed="a path in the workspace")
+        try:
+            return (self.root / text).resolve()
+        except (OSError, RuntimeError) as error:  # a loop of symbolic links, a name too long
+            raise TrainwellError("bad_path", "This path cannot be followed.", argument=argument, got=text) from error
+
+    def _outside(self, text: str, argument: str) -> TrainwellError:
+        folders = [str(folder) for folder in (self.root, *self.allow_read)]
+        return TrainwellError(
+            "path_outside_workspace",
+            "This path leads out of the workspace.",
+            argument=argument,
+            got=text,
+            allowed=f"paths under {', '.join(folders)}",
+            hint="Copy the file into the workspace, or start the server with --allow-read DIR.",
+        )
+
+    def _not_found(self, text: str, path: Path, argument: str) -> TrainwellError:
+        try:
+            names = [self.shown(entry) for entry in path.parent.iterdir() if not entry.name.startswith(".")]
+        except OSError:
+            names = []
+        near = did_you_mean(self.shown(path), names)
+        seen = f"The folder holds: {', '.join(quoted(name) for name in sorted(names)[:8])}." if names else None
+        return TrainwellError(
+            "file_not_found",
+            "There is no such file.",
+            argument=argument,
+            got=text,
+            hint=near or seen,
+        )
+
+
+def _bad_characters(text: str) -> str | None:
+    if not text.strip():
+        return "The path is empty."
+    if len(text) > LONGEST_PATH:
+        return f"The path is longer than {LONGEST_PATH} characters."
+    if any(ord(character) < 32 or ord(character) == 127 for character in text):
+        return "The path holds a control character."
+    if text.startswith("~") or _SCHEME.match(text):
+        return "Only paths of this machine's files are read, without ~ and without a scheme such as http://."
+    return None
+
+
+def _as_folder(handle: str) -> str:
+    """The handle, proven to be one: it becomes a folder's name."""
+    if not _HANDLE.match(handle) or ".." in handle:
+        raise TrainwellError("unknown_handle", "This is not a handle.", got=handle)
+    return handle

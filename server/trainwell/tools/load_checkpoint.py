@@ -1,0 +1,63 @@
+"""Read a checkpoint file that save_checkpoint wrote, here or elsewhere.
+
+Checks it whole and gives handles for evaluate, predict and train. Pickle files (.pt, .pth) are refused: they can run
+code.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trainwell.contract.answers import Answer, Hints
+from trainwell.contract.errors import next_call
+from trainwell.contract.specs import ModelSpec, PreparedData, Spec
+from trainwell.contract.text import quoted
+from trainwell.store.handles import content_handle
+from trainwell.tools.services import Services
+
+TITLE = "Load checkpoint"
+HINTS = Hints(read_only=False, destructive=False, idempotent=True)
+
+
+class Arguments(Spec):
+    """See SKILL.md."""
+
+    path: str
+
+
+class Result(Answer):
+    """What the file holds."""
+
+    checkpoint: str
+    model: str
+    task: str
+    inputs: dict[str, list[int]]
+    classes: list[str]
+    epoch: int
+    metrics: dict[str, Any]
+    parameters: int
+
+
+async def call(services: Services, arguments: Arguments) -> Result:
+    """Have a worker check the file, then enter its handles."""
+    path = services.workspace.resolve_read(arguments.path, "path")
+    loaded = await services.ask("load_checkpoint", path=str(path))
+    card = loaded["card"]
+    model, prepared = ModelSpec.model_validate(card["model"]), PreparedData.model_validate(card["data"])
+    shown = services.workspace.shown(path)
+    handle = content_handle("ckpt", f"{card['run'].removeprefix('run_')}-e{card['epoch']}", loaded["sha256"] + shown)
+    services.store.artifacts.put_model(model)
+    services.store.artifacts.put_checkpoint(handle, card["run"], shown, card)
+    return Result(
+        summary=f"{handle}: {model.architecture} for {prepared.task} of {quoted(prepared.target)}, "
+        f"{loaded['parameters']:,} parameters, epoch {card['epoch']}.",
+        checkpoint=handle,
+        model=model.handle,
+        task=prepared.task,
+        inputs={tensor.name: list(tensor.shape) for tensor in prepared.inputs},
+        classes=list(prepared.classes[:20]),
+        epoch=card["epoch"],
+        metrics=card["metrics"],
+        parameters=loaded["parameters"],
+        next_call=next_call("predict", checkpoint=handle, source="path/to/new_rows.csv"),
+    )

@@ -1,0 +1,77 @@
+"""Turn a data file into tensors.
+
+Split (seeded, stratified for classes), preprocessing fitted on the training part only, baseline. Gives the data
+handle that build_model and train take. The same call twice gives the same handle.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trainwell.contract.answers import Answer, Hints
+from trainwell.contract.errors import next_call
+from trainwell.contract.specs import PreparedData, Spec
+from trainwell.contract.text import quoted, rounded
+from trainwell.tools.services import Services, exactly_one
+
+TITLE = "Prepare data"
+HINTS = Hints(read_only=False, destructive=False, idempotent=True)
+MOST_CLASSES_TOLD = 20
+
+
+class Arguments(Spec):
+    """See SKILL.md."""
+
+    source: str | None = None
+    rows: list[dict[str, Any]] | None = None
+    target: str | None = None
+    task: str
+    kind: str
+    split: str
+    validation_fraction: float
+    test_fraction: float
+    columns: list[str] | None = None
+    drop_columns: list[str] | None = None
+    seed: int
+
+
+class Result(Answer):
+    """The prepared data."""
+
+    data: str
+    task: str
+    target: str
+    splits: dict[str, int]
+    inputs: dict[str, list[int]]
+    classes: list[str]
+    baseline: dict[str, Any]
+    warnings: list[str]
+    notes: list[str]
+
+
+async def call(services: Services, arguments: Arguments) -> Result:
+    """Have a worker prepare, then enter the handle."""
+    exactly_one(source=arguments.source, rows=arguments.rows)
+    prepared = PreparedData.model_validate(await services.ask("prepare", **arguments.model_dump()))
+    services.store.artifacts.put_data(prepared)
+    warnings = [f"{one.code}: {one.message}" for one in prepared.warnings]
+    parts = ", ".join(f"{name} {count}" for name, count in prepared.splits.items())
+    what = f"{len(prepared.classes)} classes" if prepared.classes else "a number"
+    lines = [
+        f"{prepared.handle}: {prepared.task} of {quoted(prepared.target)} ({what}); rows: {parts}.",
+        f"Baseline ({prepared.baseline.how}): {prepared.baseline.metric} {rounded(prepared.baseline.value)}.",
+        *warnings[:2],
+    ]
+    return Result(
+        summary="\n".join(lines),
+        data=prepared.handle,
+        task=prepared.task,
+        target=prepared.target,
+        splits=prepared.splits,
+        inputs={tensor.name: list(tensor.shape) for tensor in prepared.inputs},
+        classes=list(prepared.classes[:MOST_CLASSES_TOLD]),
+        baseline=prepared.baseline.model_dump(),
+        warnings=warnings,
+        notes=list(prepared.notes),
+        next_call=next_call("build_model", data=prepared.handle),
+    )

@@ -1,0 +1,101 @@
+"""What every tool is given: the workspace, the store, the manifest, and a way to have work done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from trainwell.contract.errors import TrainwellError
+from trainwell.contract.manifest import load_manifest
+from trainwell.runs import preloaded
+from trainwell.runs.queue import PLACES, start_waiting
+from trainwell.store.store import Store
+from trainwell.store.workspace import Workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from trainwell.contract.manifest import Manifest
+
+#: Training needs 16 bytes a parameter (weights, gradients, two moments of AdamW, in fp32) and room for the rest.
+_BYTES_PER_PARAMETER = 16
+_MEMORY_SHARE = 0.5
+#: Stay below what clients wait for one answer (some give up at 30 s).
+PATIENCE_SECONDS = 25.0
+
+
+@dataclass(frozen=True)
+class Services:
+    """One for a server's life; `progress` is set for the length of a call."""
+
+    workspace: Workspace
+    store: Store
+    manifest: Manifest
+    progress: Callable[[float, float | None, str], Awaitable[None]] | None = None
+
+    def with_progress(self, progress: Callable[[float, float | None, str], Awaitable[None]] | None) -> Services:
+        """The same services, for one call that wants to hear of progress."""
+        return replace(self, progress=progress)
+
+    def find(self, kind: str, text: str, argument: str) -> str:
+        """The handle that the agent means; see `store.handles`."""
+        return self.store.find(kind, text, argument)
+
+    async def ask(self, work: str, **arguments: Any) -> dict[str, Any]:
+        """Have short work done by a worker; see `worker.short` for its names."""
+        return await preloaded.ask(self.workspace, work, arguments, seconds=PATIENCE_SECONDS)
+
+    def start_waiting(self) -> list[str]:
+        """Recover dead runs and start waiting ones; returns at once."""
+        return start_waiting(self.store, PLACES, partial(preloaded.launch_training, self.workspace))
+
+    def max_parameters(self) -> int:
+        """The largest network that this machine's memory could train."""
+        return int(psutil.virtual_memory().total * _MEMORY_SHARE / _BYTES_PER_PARAMETER)
+
+    def trained(self, run: str | None, checkpoint: str | None) -> dict[str, Any]:
+        """The work arguments that name trained weights: a run's, or a checkpoint file's; exactly one is given.
+
+        Raises:
+            TrainwellError: `exactly_one`, or the handle is unknown, or the file is gone.
+        """
+        exactly_one(run=run, checkpoint=checkpoint)
+        if run is not None:
+            handle = self.find("run", run, "run")
+            return {"spec": self.store.runs.spec(handle).model_dump(mode="json"), "name": handle}
+        handle = self.find("ckpt", checkpoint or "", "checkpoint")
+        row = self.store.artifacts.checkpoint(handle)
+        return {"file": str(self.workspace.resolve_read(row["path"], "checkpoint")), "name": handle}
+
+
+def exactly_one(**given: Any) -> str:
+    """The name of the one argument that was given.
+
+    Raises:
+        TrainwellError: None or several were.
+    """
+    names = [name for name, value in given.items() if value is not None]
+    if len(names) != 1:
+        raise TrainwellError(
+            "exactly_one",
+            f"Give exactly one of {', '.join(given)}.",
+            argument="/".join(given),
+            got=names or None,
+            allowed=list(given),
+        )
+    return names[0]
+
+
+def open_services(root: Path | None = None, skill: Path | None = None, allow_read: tuple[Path, ...] = ()) -> Services:
+    """Open a workspace and the manifest that rules it.
+
+    Raises:
+        TrainwellError: The workspace, the store or the manifest cannot be used.
+    """
+    manifest = load_manifest(skill)
+    workspace = Workspace.open(root, allow_read)
+    return Services(workspace, Store.open(workspace), manifest)

@@ -1,0 +1,177 @@
+"""Train a model in the background.
+
+Answers at once with the run handle, what to expect (memory, seconds, first loss) and what was decided automatically.
+Follow it with get_run. Checkpoints, retries and the best weights are taken care of. The defaults are good: leave out
+what you have no reason to set.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from trainwell.contract.answers import Answer, Hints
+from trainwell.contract.errors import TrainwellError, next_call
+from trainwell.contract.specs import ModelSpec, PreparedData, RunSpec, Spec, TrainConfig
+from trainwell.contract.text import rounded
+from trainwell.runs.view import RunView, next_step, summary, view
+from trainwell.runs.waiting import wait_for_end
+from trainwell.store.handles import new_handle
+from trainwell.tools.services import Services
+
+TITLE = "Train"
+HINTS = Hints(read_only=False, destructive=False, idempotent=False)
+
+
+class Arguments(Spec):
+    """See SKILL.md."""
+
+    model: str
+    train_loader: str
+    epochs: int
+    lr: float
+    batch_size: int | None = None
+    optimizer: str
+    weight_decay: float
+    scheduler: str
+    warmup: float | None = None
+    precision: str
+    grad_clip: float
+    accumulate: int
+    early_stopping: int
+    class_weights: str
+    label_smoothing: float
+    checkpoint: str | None = None
+    seed: int
+    deterministic: bool
+    max_minutes: float | None = None
+    max_attempts: int | None = None
+    on_finding: str
+    name: str | None = None
+    tags: list[str] | None = None
+    wait_seconds: float
+    idempotency_key: str | None = None
+
+
+class Result(Answer):
+    """The run, and what to expect of it."""
+
+    run: str
+    state: str
+    position: int
+    expected: dict[str, Any]
+    decisions: list[str]
+    warnings: list[str]
+
+
+async def call(services: Services, arguments: Arguments) -> Result:
+    """Plan with two timed steps, enter the run, start it if there is a place."""
+    if arguments.idempotency_key and (row := services.store.runs.by_key(arguments.idempotency_key)):
+        return await _answer(services, arguments, row["handle"], row["plan"], again=True)
+    spec = _spec(services, arguments)
+    plan = await services.ask("plan", spec=spec.model_dump(mode="json"))
+    services.store.runs.add(
+        spec, name=arguments.name or spec.run, arguments=_as_given(services, arguments), plan=plan,
+        tags=arguments.tags or [], key=arguments.idempotency_key,
+    )  # fmt: skip
+    services.start_waiting()
+    return await _answer(services, arguments, spec.run, plan, again=False)
+
+
+def _spec(services: Services, arguments: Arguments) -> RunSpec:
+    model = services.store.artifacts.model(services.find("model", arguments.model, "model"))
+    prepared = services.store.artifacts.data(services.find("data", arguments.train_loader, "train_loader"))
+    _must_fit(model, prepared)
+    policy = services.manifest.retry
+    if arguments.max_attempts is not None:
+        policy = policy.model_copy(update={"max_attempts": arguments.max_attempts})
+    given = arguments.model_dump()
+    return RunSpec(
+        run=new_handle("run", arguments.name or f"{prepared.name}-{model.name}"),
+        model=model,
+        data=prepared,
+        config=TrainConfig(**{name: given[name] for name in TrainConfig.model_fields}),
+        start_from=_start_from(services, arguments.checkpoint, model),
+        retry=policy,
+        metrics=services.manifest.metrics,
+        log_level=services.manifest.log_level,
+    )
+
+
+def _must_fit(model: ModelSpec, prepared: PreparedData) -> None:
+    if (model.shapes.inputs, model.shapes.num_outputs) != (prepared.inputs, prepared.num_outputs):
+        raise TrainwellError(
+            "shapes_differ",
+            "The model was built for data of another shape.",
+            argument="model",
+            got={tensor.name: tensor.shape for tensor in model.shapes.inputs} | {"outputs": model.shapes.num_outputs},
+            allowed={tensor.name: list(tensor.shape) for tensor in prepared.inputs} | {"outputs": prepared.num_outputs},
+            next_call=next_call("build_model", data=prepared.handle),
+        )
+
+
+def _start_from(services: Services, checkpoint: str | None, model: ModelSpec) -> str | None:
+    """The file whose weights the run starts from; it must hold a network of the same shape."""
+    if checkpoint is None:
+        return None
+    row = services.store.artifacts.checkpoint(services.find("ckpt", checkpoint, "checkpoint"))
+    theirs = ModelSpec.model_validate(row["card"]["model"])
+    if (theirs.architecture, theirs.options, theirs.shapes) != (model.architecture, model.options, model.shapes):
+        raise TrainwellError(
+            "model_differs", "The checkpoint holds weights of another network.", argument="checkpoint",
+            got=theirs.handle, allowed=model.handle,
+            next_call=next_call("train", model=theirs.handle, train_loader=model.data),
+        )  # fmt: skip
+    return str(services.workspace.resolve_read(row["path"], "checkpoint"))
+
+
+def _as_given(services: Services, arguments: Arguments) -> dict[str, Any]:
+    """The arguments that differ from the manifest's defaults: what an agent would say to get this run again."""
+    defaults = services.manifest.defaults("train")
+    left_out = {"wait_seconds", "idempotency_key"}
+    return {
+        name: value
+        for name, value in arguments.model_dump(exclude_none=True).items()
+        if name not in left_out and defaults.get(name) != value
+    }
+
+
+async def _answer(services: Services, arguments: Arguments, run: str, plan: dict[str, Any], *, again: bool) -> Result:
+    if arguments.wait_seconds:
+        await wait_for_end(services.store, run, arguments.wait_seconds, services.progress)
+    seen = view(services.store, run)
+    row = services.store.runs.get(run)
+    spec = services.store.runs.spec(run)
+    position = services.store.runs.waiting_before(row) + 1 if seen.state == "queued" else 0
+    warnings = [f"{one.code}: {one.message}" for one in spec.data.warnings]
+    return Result(
+        summary=_told(seen, spec, plan, position=position, again=again),
+        run=run,
+        state=seen.state,
+        position=position,
+        expected={name: plan[name] for name in EXPECTED if name in plan},
+        decisions=plan["decisions"],
+        warnings=warnings[:5],
+        next_call=next_step(seen),
+    )
+
+
+EXPECTED = ("batch_size", "steps_per_epoch", "total_steps", "device", "precision", "seconds_per_epoch", "memory_bytes",
+            "expected_initial_loss", "measured_initial_loss")  # fmt: skip
+
+
+def _told(seen: RunView, spec: RunSpec, plan: dict[str, Any], *, position: int, again: bool) -> str:
+    seconds = plan["seconds_per_epoch"] * spec.config.epochs
+    most = f"{math.ceil(seconds)} s" if seconds < 120 else f"{math.ceil(seconds / 60)} min"
+    where = f"{position - 1} runs before it" if position > 1 else seen.state
+    lines = [
+        summary(seen, spec.data.score_name).splitlines()[0] if again or seen.best else f"{seen.run}: {where}.",
+        f"Expect at most {most} for {spec.config.epochs} epochs on {plan['device']}, "
+        f"{plan['memory_bytes'] / 2**20:.0f} MB, first loss near {rounded(plan['expected_initial_loss'], 3)} "
+        f"(measured {rounded(plan['measured_initial_loss'], 3)}).",
+    ]
+    if spec.data.warnings:
+        lines.append(f"The data warned of {', '.join(sorted({one.code for one in spec.data.warnings}))}.")
+    return "\n".join(
+        ("This key has a run already: " if again and not number else "") + line for number, line in enumerate(lines)
+    )

@@ -1,0 +1,135 @@
+"""Batches: tuples of tensors picked by index from data that lies on the device.
+
+The order of an epoch is a pure function of (seed, epoch), so a run can go on from any step of any epoch without
+saved loader state. Rows are gathered a few batches at a time, so that a small table is permuted in one go and a
+wide one stays in the cache; a batch is then a slice, without a copy.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import torch
+
+from trainwell.training.seeding import permutation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import Tensor
+
+    from trainwell.training.device import Setup
+
+# Gather about this much in one go: a share of the last-level cache on a CPU, a launch worth its while on a GPU.
+CHUNK_BYTES = {"cpu": 2**20, "cuda": 2**27}
+
+
+class Arrays(Protocol):
+    """One split on the host: `inputs` each (rows, ...), `target` (rows,) int64 or float32."""
+
+    @property
+    def inputs(self) -> tuple[np.ndarray, ...]:
+        """The network's inputs."""
+        ...
+
+    @property
+    def target(self) -> np.ndarray:
+        """Class numbers, or standardised values."""
+        ...
+
+
+def data_bytes(arrays: Arrays) -> int:
+    """Bytes of inputs and target."""
+    return sum(array.nbytes for array in (*arrays.inputs, arrays.target))
+
+
+class Rows:
+    """One split as tensors, inputs first, target last; on the device if the setup says so, else mapped on the host."""
+
+    def __init__(self, arrays: Arrays, setup: Setup) -> None:
+        self.setup = setup
+        columns = (*arrays.inputs, arrays.target)
+        self.tensors = tuple(_resident(column, setup) if setup.resident else _mapped(column) for column in columns)
+        self.count = len(arrays.target)
+        self.row_bytes = max(1, sum(tensor[:1].nbytes for tensor in self.tensors))
+
+    def take(self, index: Tensor) -> tuple[Tensor, ...]:
+        """The rows of an index, on the device. index: (n,) int64 on the device of the tensors."""
+        return self._ready(tensor.index_select(0, index) for tensor in self.tensors)
+
+    def part(self, first: int, last: int) -> tuple[Tensor, ...]:
+        """The rows first, ... last - 1, on the device, without a copy where they lie there."""
+        return self._ready(tensor[first:last] for tensor in self.tensors)
+
+    def _ready(self, tensors: Iterator[Tensor]) -> tuple[Tensor, ...]:
+        if not self.setup.resident:
+            tensors = (_moved(tensor, self.setup) for tensor in tensors)
+        if self.setup.channels_last:
+            tensors = (
+                tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
+                for tensor in tensors
+            )
+        return tuple(tensors)
+
+
+def _resident(column: np.ndarray, setup: Setup) -> Tensor:
+    # np.array copies: a memory map is read once, from end to end, and is never written to.
+    return torch.from_numpy(np.array(column)).to(setup.device)
+
+
+def _mapped(column: np.ndarray) -> Tensor:
+    with warnings.catch_warnings():
+        # The array may be a read-only map. Nothing writes to it.
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(column)
+
+
+def _moved(tensor: Tensor, setup: Setup) -> Tensor:
+    if setup.pinned:
+        tensor = tensor.pin_memory()
+    return tensor.to(setup.device, non_blocking=setup.pinned)
+
+
+class Batches:
+    """The training batches of each epoch.
+
+    The last batch of an epoch is smaller than the others; if it had one row only, that row joins the batch before,
+    because batch norm cannot take the variance of one row.
+    """
+
+    def __init__(self, rows: Rows, batch_size: int, seed: int) -> None:
+        self.rows = rows
+        self.batch_size = batch_size
+        self.seed = seed
+        self.sizes = batch_sizes(rows.count, batch_size)
+        self.count = len(self.sizes)
+        chunk = CHUNK_BYTES[rows.setup.device.type]
+        self._together = max(1, chunk // (batch_size * rows.row_bytes))
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, ...]]:
+        """The batches of one epoch from number `start` on: inputs, then target."""
+        order = permutation(self.rows.count, self.seed, epoch).to(self.rows.tensors[0].device)
+        for first in range(start, self.count, self._together):
+            sizes = self.sizes[first : first + self._together]
+            offset = first * self.batch_size
+            columns = self.rows.take(order[offset : offset + sum(sizes)])
+            yield from zip(*(column.split(sizes) for column in columns), strict=True)
+
+
+def batch_sizes(rows: int, batch_size: int) -> list[int]:
+    """Rows of each batch of an epoch; they add up to `rows`."""
+    full, rest = divmod(rows, batch_size)
+    sizes = [batch_size] * full
+    if rest == 1 and full:
+        sizes[-1] += 1
+    elif rest:
+        sizes.append(rest)
+    return sizes
+
+
+def automatic_batch_size(rows: int) -> int:
+    """A batch size that gives about 40 steps an epoch, as a power of two between 16 and 1,024."""
+    return 2 ** min(10, max(4, round(math.log2(max(1, rows) / 40))))

@@ -1,0 +1,155 @@
+"""One optimizer step, without a single wait for the device.
+
+Loss and gradient norm stay on the device. The norm decides there, as a tensor, by how much the gradients are divided
+(clipping, loss scale) and whether the update happens at all: a gradient that is not finite never touches a weight.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor, nn
+
+    from trainwell.training.device import Setup
+    from trainwell.training.losses import Task
+    from trainwell.training.optimizers import Optimizer
+
+# The loss scale of fp16: as in torch's GradScaler.
+SCALE_START, SCALE_GROWTH, SCALE_BACKOFF, SCALE_INTERVAL = 2.0**16, 2.0, 0.5, 2000
+
+
+class Stepper:
+    """Makes optimizer steps.
+
+    Args:
+        module: In training mode, on the setup's device.
+        task: Gives the loss.
+        optimizer: Over the module's parameters.
+        setup: Device decisions.
+        clip: Largest gradient norm; 0 is off.
+        parts: Micro-batches that a batch is cut into; their gradients add up to that of the whole batch.
+    """
+
+    def __init__(
+        self, module: nn.Module, task: Task, optimizer: Optimizer, setup: Setup, *, clip: float, parts: int
+    ) -> None:
+        self.module = module
+        self.task = task
+        self.optimizer = optimizer
+        self.parts = parts
+        self.clip = clip
+        device = setup.device
+        self.autocast = None if setup.autocast is None else torch.autocast(device.type, setup.autocast)
+        # The gradient of the loss with respect to itself. With fp16 it is the loss scale, which costs nothing so.
+        self.scale = torch.full((), SCALE_START if setup.scaler else 1.0, device=device)
+        self.growth = torch.zeros((), dtype=torch.int32, device=device) if setup.scaler else None
+        self._difference, self._skip, self._take, self._divisor = torch.zeros(4, device=device).unbind()
+        self._divides = bool(clip) or setup.scaler
+
+    def __call__(self, inputs: Sequence[Tensor], target: Tensor, lr: float) -> tuple[Tensor, Tensor]:
+        """Update the weights once.
+
+        Args:
+            inputs: Each (B, ...), on the device.
+            target: (B,), on the device.
+            lr: Learning rate of this step.
+
+        Returns:
+            The loss () and the gradient norm before clipping (), both on the device, not yet known to the host.
+            A norm that is not finite says that the update was skipped.
+        """
+        parameters = self.optimizer.parameters
+        for parameter in parameters:
+            parameter.grad = None
+        loss = self._backward(inputs, target)
+        gradients = [parameter.grad for parameter in parameters]
+        if any(gradient is None for gradient in gradients):
+            gradients = [
+                torch.zeros_like(parameter) if gradient is None else gradient
+                for parameter, gradient in zip(parameters, gradients, strict=True)
+            ]
+        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+        # x - x is 0 for a finite number and NaN for any other; NaN is the one value that differs from itself.
+        torch.sub(norm, norm, out=self._difference)
+        torch.ne(self._difference, self._difference, out=self._skip)
+        torch.eq(self._difference, self._difference, out=self._take)
+        self.optimizer.step(lr, gradients, self._division(norm), self._skip, self._take)
+        if self.growth is None:
+            return loss, norm
+        norm = norm / self.scale
+        torch._amp_update_scale_(self.scale, self.growth, self._skip, SCALE_GROWTH, SCALE_BACKOFF, SCALE_INTERVAL)
+        return loss, norm
+
+    def probed(self, inputs: Sequence[Tensor], target: Tensor, lr: float) -> tuple[Tensor, Tensor, Tensor]:
+        """The same step, and how far it moved the weights: ||change|| / ||weights||, as a device tensor."""
+        weights = self.optimizer.weights
+        before = [weight.clone() for weight in weights]
+        loss, norm = self(inputs, target, lr)
+        size = _norm(before)
+        torch._foreach_sub_(before, weights)
+        return loss, norm, _norm(before) / size
+
+    def state(self) -> dict[str, Tensor]:
+        """Optimizer and loss scale, for a checkpoint. Not copied."""
+        state = {f"optimizer.{name}": tensor for name, tensor in self.optimizer.state().items()}
+        if self.growth is not None:
+            state |= {"scaler.scale": self.scale, "scaler.growth": self.growth}
+        return state
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        """Put back what `state` gave.
+
+        Raises:
+            KeyError: When the state belongs to another network, optimizer or precision.
+        """
+        prefix = "optimizer."
+        self.optimizer.load({key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)})
+        if self.growth is not None:
+            self.scale.copy_(state["scaler.scale"])
+            self.growth.copy_(state["scaler.growth"])
+
+    def _division(self, norm: Tensor) -> Tensor | None:
+        """What the gradients must be divided by: max(norm / clip, loss scale)."""
+        if not self._divides:
+            return None
+        if not self.clip:
+            return self.scale
+        torch.mul(norm, 1 / self.clip, out=self._divisor)
+        return torch.maximum(self._divisor, self.scale, out=self._divisor)
+
+    def _backward(self, inputs: Sequence[Tensor], target: Tensor) -> Tensor:
+        # Micro-batches of one row would stop batch norm.
+        parts = min(self.parts, max(1, len(target) // 2)) if self.parts > 1 else 1
+        if parts > 1:
+            return self._accumulate(inputs, target, parts)
+        if self.autocast is None:
+            loss = self.task.loss(self.module(*inputs), target)
+        else:
+            with self.autocast:
+                loss = self.task.loss(self.module(*inputs), target)
+        loss.backward(self.scale)
+        return loss.detach()
+
+    def _accumulate(self, inputs: Sequence[Tensor], target: Tensor, parts: int) -> Tensor:
+        """The mean over all rows, from sums over their parts: exact also when the parts differ in size."""
+        divisor = self.task.divisor(target)
+        total = torch.zeros((), device=target.device)
+        columns = [column.tensor_split(parts) for column in (*inputs, target)]
+        for *some, goal in zip(*columns, strict=True):
+            if self.autocast is None:
+                loss = self.task.loss_sum(self.module(*some), goal) / divisor
+            else:
+                with self.autocast:
+                    loss = self.task.loss_sum(self.module(*some), goal) / divisor
+            loss.backward(self.scale)
+            total += loss.detach()
+        return total
+
+
+def _norm(tensors: list[Tensor]) -> Tensor:
+    return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(tensors)))

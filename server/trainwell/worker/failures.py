@@ -1,0 +1,49 @@
+"""What an exception means for a run: the word that the retry policy and the record use."""
+
+from __future__ import annotations
+
+import errno
+
+import torch
+
+from trainwell.contract.errors import TrainwellError
+from trainwell.contract.text import plain
+from trainwell.training.errors import NonFiniteLoss
+
+_ALLOCATOR_WORDS = ("can't allocate memory", "out of memory", "failed to allocate")
+_TRANSIENT_ERRNOS = {errno.EIO, errno.EAGAIN, errno.EINTR, errno.ESTALE, errno.EMFILE, errno.ENFILE}
+_FULL_ERRNOS = {errno.ENOSPC, errno.EDQUOT}
+_LONGEST = 300
+
+
+def cause_of(error: BaseException) -> str:
+    """One word: a key of `runs.retry.CLASSES`, the code of a TrainwellError, or `internal_error`."""
+    if isinstance(error, NonFiniteLoss):
+        return "non_finite_loss"
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return "out_of_memory"
+    if isinstance(error, TrainwellError):
+        return error.code
+    if isinstance(error, OSError):
+        return _cause_of_os_error(error)
+    if isinstance(error, RuntimeError):
+        words = str(error).lower()
+        if any(word in words for word in _ALLOCATOR_WORDS):
+            return "out_of_memory"  # the CPU allocator has no exception type of its own
+        if "cuda error" in words or isinstance(error, torch.AcceleratorError):
+            return "device_error"
+    return "internal_error"
+
+
+def _cause_of_os_error(error: OSError) -> str:
+    if error.errno in _FULL_ERRNOS:
+        return "disk_full"
+    if error.errno == errno.ENOMEM:
+        return "out_of_memory"
+    return "io_error" if error.errno in _TRANSIENT_ERRNOS else "internal_error"
+
+
+def told(error: BaseException) -> str:
+    """The error in one line; its text may come from data, so it is cut."""
+    text = str(error).strip().splitlines()
+    return plain(f"{type(error).__name__}: {text[0]}" if text else type(error).__name__, _LONGEST)

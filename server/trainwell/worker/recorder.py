@@ -1,0 +1,103 @@
+"""What a worker tells the store while it trains, seldom enough that training does not feel it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from loguru import logger
+
+from trainwell.diagnosis import diagnose
+from trainwell.runs.story import trace_of
+
+if TYPE_CHECKING:
+    from trainwell.contract.specs import RunSpec
+    from trainwell.contract.trace import EpochRecord
+    from trainwell.store.store import Store
+
+FLUSH_SECONDS = 0.25
+JUDGE_SECONDS = 1.0
+
+
+@dataclass
+class Recorder:
+    """Buffers epochs and progress, writes them a few times a second, and judges the run as it goes."""
+
+    store: Store
+    run: str
+    attempt: int
+    spec: RunSpec
+    SUPERSEDED = "superseded"
+    _epochs: list[EpochRecord] = field(default_factory=list)
+    _position: tuple[int, int, int] = (0, 0, 0)
+    _flushed_at: float = 0.0
+    _judged_at: float = 0.0
+    _critical: bool = False
+    _superseded: bool = False
+    _stop_requested: bool = False
+
+    def first_step(self) -> None:
+        """The first optimizer step of this attempt is done."""
+        now = time.time()
+        row = self.store.runs.get(self.run)
+        self.store.runs.update(
+            self.run, at_attempt=self.attempt, first_step_at=row["first_step_at"] or now, progress_at=now
+        )
+
+    def epoch(self, record: EpochRecord) -> None:
+        """An epoch is over."""
+        self._epochs.append(record)
+        self._flush_if_due()
+
+    def progress(self, step: int, total: int, epoch: int) -> None:
+        """Where training is."""
+        self._position = (step, total, epoch)
+        self._flush_if_due()
+
+    def should_stop(self) -> str | None:
+        """Why training should end now, or None."""
+        self._flush_if_due()
+        if self._superseded:
+            return self.SUPERSEDED
+        if self._stop_requested:
+            return "stop_requested"
+        return "finding" if self._critical and self.spec.config.on_finding == "stop" else None
+
+    def flush(self) -> None:
+        """Write what is buffered, and see whether somebody asked to stop or took the run over."""
+        self._flushed_at = time.monotonic()
+        step, total, epoch = self._position
+        with self.store.database.transaction():
+            changed = self.store.runs.update(
+                self.run, at_attempt=self.attempt, step=step, total_steps=total, epoch=epoch, progress_at=time.time()
+            )
+            self._superseded = not changed
+            if changed:
+                self.store.history.put_epochs(self.run, self._epochs)
+        for record in self._epochs:
+            logger.info("epoch {}: {}", record.epoch, _told(record))
+        self._epochs.clear()
+        self._stop_requested = bool(self.store.runs.get(self.run)["stop_requested"])
+
+    def judge(self, *, finished: bool) -> None:
+        """Ask the rules what is wrong, and keep the answer with the run."""
+        self._judged_at = time.monotonic()
+        findings = diagnose(trace_of(self.store, self.run, finished=finished))
+        self._critical = any(finding.severity == "critical" for finding in findings)
+        with self.store.database.transaction():
+            self.store.history.set_findings(self.run, findings)
+
+    def _flush_if_due(self) -> None:
+        now = time.monotonic()
+        if now - self._flushed_at >= FLUSH_SECONDS:
+            had_epochs = bool(self._epochs)
+            self.flush()
+            if had_epochs and now - self._judged_at >= JUDGE_SECONDS:
+                self.judge(finished=False)
+
+
+def _told(record: EpochRecord) -> str:
+    shown = ("train_loss", "val_loss", "val_accuracy", "val_r2", "lr", "grad_norm", "samples_per_second", "gpu_memory")
+    values = ((name, getattr(record, name)) for name in shown)  # names are the literals above
+    return " ".join(f"{name}={value:.5g}" for name, value in values if value is not None)

@@ -1,0 +1,75 @@
+"""A request to a worker process, answered: the one place where a worker's failures become JSON."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+from loguru import logger
+
+from trainwell.contract.errors import TrainwellError
+from trainwell.contract.text import finite
+from trainwell.store.workspace import Workspace
+from trainwell.worker import training_process
+from trainwell.worker.failures import cause_of, told
+from trainwell.worker.short import WORK
+
+#: Share of the memory that is free now that one worker may take; the rest keeps the machine alive.
+MEMORY_SHARE = 0.9
+
+
+def workspace_of(request: dict[str, Any]) -> Workspace:
+    """The workspace that a request is about."""
+    return Workspace.open(Path(request["workspace"]), tuple(map(Path, request["allow_read"])))
+
+
+def limit_memory() -> None:
+    """Let an allocation fail here before the kernel kills somebody for it (not with CUDA, which reserves freely)."""
+    if torch.version.cuda is not None or sys.platform != "linux":
+        return
+    mine = psutil.Process().memory_info().vms
+    limit = mine + int(psutil.virtual_memory().available * MEMORY_SHARE)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+
+def answer(request: dict[str, Any]) -> dict[str, Any]:
+    """Do what a request asks for.
+
+    Returns:
+        `{"result": ...}` or `{"error": ...}` with the fields of a TrainwellError.
+    """
+    workspace = workspace_of(request)
+    if request["kind"] == "train":
+        training_process.main(request)
+        return {"result": {}}
+    logger.remove()
+    logger.add(workspace.state / "logs" / "worker.log", rotation="5 MB", retention=2, diagnose=False, backtrace=False)
+    limit_memory()
+    try:
+        return {"result": finite(WORK[request["kind"]](workspace, request["arguments"]))}
+    except TrainwellError as error:
+        return {"error": error.to_json()}
+    except Exception as error:  # noqa: BLE001 - the border of the process: everything becomes an answer
+        logger.exception("{} failed", request["kind"])
+        return {"error": _unexpected(error, workspace).to_json()}
+
+
+def _unexpected(error: Exception, workspace: Workspace) -> TrainwellError:
+    cause = cause_of(error)
+    if cause == "out_of_memory":
+        return TrainwellError(
+            cause,
+            "There is not enough memory for this.",
+            hint="Use less data or a smaller model; system_info tells what is free.",
+        )
+    if cause in {"disk_full", "io_error"}:
+        return TrainwellError(cause, told(error), hint="Look at the disk of the workspace.")
+    return TrainwellError(
+        "internal_error",
+        "trainwell failed here; this is a fault of ours.",
+        hint=f"Details are in {workspace.shown(workspace.state / 'logs' / 'worker.log')}.",
+    )

@@ -1,0 +1,146 @@
+"""The worker of one attempt at a run: register, train, record, judge, and let the next run start."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from loguru import logger
+
+from trainwell import architectures, data
+from trainwell.contract.specs import RunSpec
+from trainwell.contract.trace import AttemptRecord
+from trainwell.reports.curves import draw_curves
+from trainwell.runs.lifecycle import CARRIED, move
+from trainwell.runs.liveness import my_identity
+from trainwell.runs.preloaded import launch_training
+from trainwell.runs.queue import PLACES, end_attempt, next_start_in, start_waiting
+from trainwell.store.store import Store
+from trainwell.store.workspace import Workspace
+from trainwell.training import checkpoint
+from trainwell.training.fit import FitJob, FitOutcome, fit
+from trainwell.training.seeding import seed_everything
+from trainwell.worker.failures import cause_of, told
+from trainwell.worker.recorder import Recorder
+
+#: Ends that a person or a rule asked for; all others are a completed run.
+_STOPPED = {"stop_requested", "finding"}
+
+
+def main(request: dict[str, Any]) -> None:
+    """Carry out one attempt; returns when there is nothing left for this process to do."""
+    workspace = Workspace.open(Path(request["workspace"]), tuple(map(Path, request["allow_read"])))
+    run, attempt = request["arguments"]["run"], int(request["arguments"]["attempt"])
+    log_to(workspace.run_dir(run) / "log.txt")
+    store = Store.open(workspace)
+    if not store.runs.update(run, at_attempt=attempt, states=CARRIED, owner=my_identity(), progress_at=time.time()):
+        logger.warning("attempt {} of {} was given up before it began", attempt, run)
+        return
+    try:
+        carry_out(workspace, store, run, attempt)
+    except Exception as error:  # noqa: BLE001 - the border of the process: the cause goes into the run's record
+        logger.opt(exception=error).error("attempt {} of {} failed", attempt, run)
+        end_attempt(store, store.runs.get(run), cause_of(error), told(error))
+    finish_report(workspace, store, run)
+    move_on(workspace, store)
+
+
+def log_to(path: Path) -> None:
+    """Send this process's log, and whatever native code writes, to the run's file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sink = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.dup2(nothing, 0)
+    os.dup2(sink, 1)
+    os.dup2(sink, 2)
+    os.close(sink)
+    os.close(nothing)
+    logger.remove()
+    logger.add(sys.stderr, format="{time:YYYY-MM-DD HH:mm:ss.SSS} {level} {message}", diagnose=False, backtrace=False)
+
+
+def carry_out(workspace: Workspace, store: Store, run: str, attempt: int) -> None:
+    """Train, and record how it ended."""
+    spec = store.runs.spec(run)
+    logger.remove()
+    logger.add(sys.stderr, level=spec.log_level.upper(), format="{time:HH:mm:ss.SSS} {level} {message}", diagnose=False)
+    current = next(one for one in store.history.attempts(run) if one.number == attempt)
+    logger.info("attempt {} of {} begins; changes: {}", attempt, run, current.changes or "none")
+    recorder = Recorder(store, run, attempt, spec)
+    outcome = fit(
+        FitJob(
+            spec=spec,
+            module=build_module(spec),
+            train=data.load_split(workspace, spec.data, "train"),
+            validation=data.load_split(workspace, spec.data, "validation"),
+            folder=workspace.run_dir(run) / "checkpoints",
+            adjustments=current.changes,
+            on_first_step=recorder.first_step,
+            on_epoch=recorder.epoch,
+            on_progress=recorder.progress,
+            should_stop=recorder.should_stop,
+        )
+    )
+    recorder.flush()
+    if outcome.reason == recorder.SUPERSEDED:
+        logger.warning("another attempt has taken over")
+        return
+    record_end(store, run, attempt, current, outcome)
+    recorder.judge(finished=True)
+
+
+def build_module(spec: RunSpec) -> torch.nn.Module:
+    """The network with its first weights: from the run's seed, or from the checkpoint it starts from."""
+    seed_everything(spec.config.seed)
+    module = architectures.build(spec.model.architecture, spec.model.options, spec.model.shapes)
+    if spec.start_from is not None:
+        weights, _ = checkpoint.read_file(Path(spec.start_from))
+        checkpoint.load_weights(module, weights)
+    return module
+
+
+def record_end(store: Store, run: str, attempt: int, current: AttemptRecord, outcome: FitOutcome) -> None:
+    """Move the run to its end, in one transaction with its attempt."""
+    now = time.time()
+    state = "stopped" if outcome.reason in _STOPPED else "completed"
+    with store.database.transaction():
+        moved = move(
+            store, run, state, at_attempt=attempt, owner=None, ended_at=now, outcome=outcome.reason, step=outcome.steps,
+            epoch=outcome.epochs, best_epoch=outcome.best_epoch, best_score=outcome.best_score,
+            best_metrics=outcome.best_metrics, cause=None, message=None,
+        )  # fmt: skip
+        if moved:
+            store.history.put_attempt(run, replace(current, ended_at=now, outcome=outcome.reason))
+    logger.info("{} after {} epochs: {}", outcome.reason, outcome.epochs, asdict(outcome))
+
+
+def finish_report(workspace: Workspace, store: Store, run: str) -> None:
+    """Draw the learning curves once the run is over; a fault here must not touch the run."""
+    epochs = store.history.epochs(run)
+    if not epochs or store.runs.get(run)["ended_at"] is None:
+        return
+    spec = store.runs.spec(run)
+    try:
+        draw_curves(
+            epochs, workspace.run_dir(run) / "report" / "curves.png", title=run, score_name=spec.data.score_name
+        )
+    except Exception as error:  # noqa: BLE001 - a picture is not worth a run
+        logger.opt(exception=error).warning("the picture could not be drawn")
+
+
+def move_on(workspace: Workspace, store: Store) -> None:
+    """Start the next waiting run. If only a retry waits for its time, wait with it: no server needs to live."""
+    launch = partial(launch_training, workspace)
+    while not start_waiting(store, PLACES, launch):
+        pause = next_start_in(store)
+        if pause is None or store.runs.in_states(CARRIED):
+            return
+        time.sleep(pause + 0.01)

@@ -1,0 +1,136 @@
+import math
+import multiprocessing
+from dataclasses import asdict
+
+import apsw
+import pytest
+from tests.factories import add_run, model_spec, prepared_data
+
+from trainwell.contract.errors import TrainwellError
+from trainwell.contract.findings import Finding
+from trainwell.contract.trace import AttemptRecord, EpochRecord
+from trainwell.store.store import Store
+from trainwell.store.workspace import Workspace
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store.open(Workspace.open(tmp_path))
+
+
+def test_what_goes_in_comes_out_and_nan_is_a_value_like_any_other(store):
+    spec = add_run(store, tags=("a",))
+    assert store.runs.spec(spec.run) == spec
+    record = EpochRecord(epoch=1, step=4, train_loss=math.nan, val_loss=math.inf, lr=0.1)
+    store.history.put_epochs(spec.run, [record])
+    found = store.history.last_epoch(spec.run)
+    assert found is not None
+    assert math.isnan(found.train_loss)
+    assert {**asdict(found), "train_loss": 0} == {**asdict(record), "train_loss": 0}
+    attempt = AttemptRecord(1, 5.0, changes={"lr": 0.1})
+    store.history.put_attempt(spec.run, attempt)
+    assert store.history.attempts(spec.run) == [attempt]
+    finding = Finding(code="plateau", severity="warning", symptom="s", cause="c", confidence=0.5, evidence={"a": 1})
+    store.history.set_findings(spec.run, [finding, finding])
+    store.history.set_findings(spec.run, [finding])
+    assert store.history.findings(spec.run) == [finding]
+    store.artifacts.put_data(prepared_data())
+    store.artifacts.put_model(model_spec())
+    assert store.artifacts.data("data_toy_000001") == prepared_data()
+    assert store.artifacts.model("model_mlp_000001") == model_spec()
+
+
+def test_an_epoch_that_is_repeated_after_a_retry_replaces_the_one_before(store):
+    spec = add_run(store)
+    store.history.put_epochs(spec.run, [EpochRecord(epoch=1, step=4, lr=1.0), EpochRecord(epoch=2, step=8, lr=1.0)])
+    store.history.put_epochs(spec.run, [EpochRecord(epoch=2, step=8, lr=0.1)])
+    assert [record.lr for record in store.history.epochs(spec.run)] == [1.0, 0.1]
+
+
+def test_a_handle_is_found_by_prefix_tail_and_latest_and_a_wrong_one_is_answered_with_the_nearest(store):
+    add_run(store, "run_digits-mlp_aa11bb")
+    add_run(store, "run_digits-mlp_aa22cc")
+    assert store.find("run", "run_digits-mlp_aa1", "run") == "run_digits-mlp_aa11bb"
+    assert store.find("run", "aa22cc", "run") == "run_digits-mlp_aa22cc"
+    assert store.find("run", "latest", "run") == "run_digits-mlp_aa22cc"
+    with pytest.raises(TrainwellError) as ambiguous:
+        store.find("run", "run_digits", "run")
+    assert ambiguous.value.code == "ambiguous_handle"
+    assert len(ambiguous.value.allowed) == 2
+    with pytest.raises(TrainwellError) as unknown:
+        store.find("run", "run_digit-mlp_aa11bc", "run")
+    assert unknown.value.code == "unknown_handle"
+    assert "run_digits-mlp_aa11bb" in unknown.value.hint
+    for text in ("", "r", "'; DROP TABLE runs; --", "%", "latest"):
+        with pytest.raises(TrainwellError) as nothing:
+            store.find("ckpt", text, "checkpoint")
+        assert nothing.value.code == "unknown_handle"
+        assert nothing.value.next_call["tool"] == "save_checkpoint"
+
+
+def test_a_page_is_filtered_sorted_and_limited(store):
+    for number, score in enumerate([0.5, 0.9, None]):
+        add_run(store, f"run_n_00000{number}", tags=(f"t{number}",))
+        store.runs.update(f"run_n_00000{number}", best_score=score)
+    newest = store.runs.page({}, by_score=False, limit=2, offset=0)
+    assert [row["handle"] for row in newest] == ["run_n_000002", "run_n_000001"]
+    best = store.runs.page({"state": "queued"}, by_score=True, limit=9, offset=0)
+    assert [row["best_score"] for row in best] == [0.9, 0.5, None]
+    assert [row["handle"] for row in store.runs.page({"tag": "t1"}, by_score=False, limit=9, offset=0)] == ["run_n_000001"]
+
+
+def test_one_idempotency_key_is_one_run(store):
+    add_run(store, "run_n_000001", key="k")
+    with pytest.raises(TrainwellError):
+        add_run(store, "run_n_000002", key="k")
+    assert store.runs.by_key("k")["handle"] == "run_n_000001"
+
+
+def test_a_transaction_that_fails_leaves_nothing(store):
+    def half_done():
+        with store.database.transaction():
+            add_run(store)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        half_done()
+    assert store.runs.page({}, by_score=False, limit=9, offset=0) == []
+
+
+def test_a_newer_a_damaged_and_a_locked_store_are_refused_clearly(tmp_path, monkeypatch):
+    workspace = Workspace.open(tmp_path)
+    Store.open(workspace).database.close()
+    connection = apsw.Connection(str(workspace.database))
+    monkeypatch.setattr("trainwell.store.database.BUSY_SECONDS", 0.1)
+    connection.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(TrainwellError) as locked:
+        add_run(Store.open(workspace))
+    assert locked.value.code == "store_busy"
+    connection.execute("COMMIT")
+    connection.execute("PRAGMA user_version = 99")
+    with pytest.raises(TrainwellError) as newer:
+        Store.open(workspace)
+    assert newer.value.code == "store_too_new"
+    connection.close()
+    for companion in ("-wal", "-shm"):
+        workspace.database.with_name(workspace.database.name + companion).unlink(missing_ok=True)
+    workspace.database.write_bytes(b"this is no database at all" * 100)
+    with pytest.raises(TrainwellError) as damaged:
+        Store.open(workspace)
+    assert damaged.value.code == "store_damaged"
+
+
+def _open_and_add(root, number):
+    add_run(Store.open(Workspace.open(root)), f"run_p_00000{number}")
+
+
+def test_many_processes_may_make_and_fill_one_new_store_at_once(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=_open_and_add, args=(tmp_path, number)) for number in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * 4
+    rows = Store.open(Workspace.open(tmp_path)).runs.page({}, by_score=False, limit=9, offset=0)
+    assert len(rows) == 4
