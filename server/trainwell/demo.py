@@ -6,6 +6,7 @@ It does what an agent would do and prints what an agent would see: each call, an
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from contextlib import asynccontextmanager
@@ -145,9 +146,8 @@ async def _show(workspace: Path, out: TextIO) -> None:
 
 @asynccontextmanager
 async def _connected(workspace: Path) -> AsyncGenerator[Client]:
-    server = StdioServerParameters(
-        command=sys.executable, args=["-m", "trainwell", "--workspace", str(workspace), "serve"]
-    )
+    words = ["-m", "trainwell", "--workspace", str(workspace), "serve"]
+    server = StdioServerParameters(command=sys.executable, args=words, env=dict(os.environ))
     log = _server_log(workspace)
     log.parent.mkdir(exist_ok=True)
     with log.open("w", encoding="utf-8") as errors:

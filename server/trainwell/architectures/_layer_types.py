@@ -82,7 +82,7 @@ class BatchNormOptions(Spec):
     """Options of BatchNorm1d and BatchNorm2d."""
 
     num_features: Size | None = None
-    eps: float = Field(default=1e-5, gt=0, le=1)
+    eps: float = Field(default=1e-5, ge=1e-12, le=1)  # less is 0 beside a float32 variance
     momentum: float = Field(default=0.1, gt=0, le=1)
     affine: bool = True
 
@@ -91,7 +91,7 @@ class LayerNormOptions(Spec):
     """Options of LayerNorm, which goes over a whole row unless `normalized_shape` names its last sizes."""
 
     normalized_shape: tuple[Size, ...] | None = Field(default=None, min_length=1, max_length=8)
-    eps: float = Field(default=1e-5, gt=0, le=1)
+    eps: float = Field(default=1e-5, ge=1e-12, le=1)  # less is 0 beside a float32 variance
     elementwise_affine: bool = True
     bias: bool = True
 

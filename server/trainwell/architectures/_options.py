@@ -12,6 +12,16 @@ if TYPE_CHECKING:
     from trainwell.contract.specs import Spec
 
 
+_SIGNS = {
+    "ge": ">=",
+    "gt": ">",
+    "le": "<=",
+    "lt": "<",
+    "min_length": "items >=",
+    "max_length": "items <=",
+}
+
+
 def refusal(error: ValidationError, config: type[Spec], at: str | None = None) -> TrainwellError:
     """The first complaint as a TrainwellError: `unknown_option`, `missing_option` or `invalid_option`.
 
@@ -41,7 +51,9 @@ def _start(loc: tuple[int | str, ...], at: str | None) -> list[str]:
     return [] if loc[:1] == ("layers",) else ["options"]
 
 
-def _allowed(complaint: Any) -> Any:
-    limits: dict[str, Any] = complaint.get("ctx", {})
-    limits = {key: value for key, value in limits.items() if isinstance(value, str | int | float)}
-    return limits.get("expected", limits) or None
+def _allowed(complaint: Any) -> str | None:
+    context: dict[str, Any] = complaint.get("ctx", {})
+    if "expected" in context:
+        return str(context["expected"])
+    limits = [f"{sign} {context[key]}" for key, sign in _SIGNS.items() if key in context]
+    return ", ".join(limits) or None

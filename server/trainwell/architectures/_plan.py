@@ -120,24 +120,27 @@ def _check_sizes(layer: Layer, shape: Shape) -> None:
 def _check_window(layer: Layer, shape: Shape) -> None:
     """Kernels, padding and groups against the shape."""
     options: dict[str, Any] = layer.options.model_dump()
-    kernel, padding, dilation = (_each(options.get(key, 1)) for key in ("kernel_size", "padding", "dilation"))
     if "kernel_size" in options:
-        padded = tuple(size + 2 * pad for size, pad in zip(shape[1:], padding * 2, strict=False))
-        window = tuple(step * (size - 1) + 1 for size, step in zip(kernel, dilation * 2, strict=False))
+        sides = shape[1:]
+        kernel = _each(options["kernel_size"], sides)
+        padding = _each(options["padding"], sides)
+        dilation = _each(options.get("dilation", 1), sides)
+        padded = tuple(size + 2 * pad for size, pad in zip(sides, padding, strict=True))
+        window = tuple(step * (size - 1) + 1 for size, step in zip(kernel, dilation, strict=True))
         if any(inside > outside for inside, outside in zip(window, padded, strict=True)):
             what = f"its kernel covers {_by(window)}, but only {_by(padded)} comes in with padding"
-            raise _mismatch(
-                layer, shape, what, "Take a smaller kernel, more padding, or pool less before.", "kernel_size"
-            )
-    if "Pool" in layer.type_name and any(2 * pad > size for pad, size in zip(padding, kernel, strict=False)):
-        raise _mismatch(layer, shape, "its padding is more than half of its kernel", argument="padding")
+            hint = "Take a smaller kernel, more padding, or pool less before."
+            raise _mismatch(layer, shape, what, hint, "kernel_size")
+        if "Pool" in layer.type_name and any(2 * pad > size for pad, size in zip(padding, kernel, strict=True)):
+            raise _mismatch(layer, shape, "its padding is more than half of its kernel", argument="padding")
     groups = options.get("groups", 1)
     if shape[0] % groups or options.get("out_channels", groups) % groups:
-        raise _mismatch(layer, shape, f"groups {groups} divides not both channel counts", argument="groups")
+        what = f"{groups} groups must divide both the channels that come in and out_channels"
+        raise _mismatch(layer, shape, what, argument="groups")
 
 
-def _each(value: Any) -> tuple[int, ...]:
-    return (value,) if isinstance(value, int) else value
+def _each(value: int | tuple[int, ...], sides: Shape) -> tuple[int, ...]:
+    return (value,) * len(sides) if isinstance(value, int) else value
 
 
 def _by(sizes: tuple[int, ...]) -> str:

@@ -104,13 +104,13 @@ def _survey(sketch: nn.Module, shapes: Shapes, task: Task, rows: int) -> _Survey
 
         return layer.register_forward_hook(seen)
 
-    named: list[tuple[str, nn.Module]] = list(sketch.named_modules())
-    hooks = [watch(label, layer) for label, layer in named if not list(layer.children())]
+    named: list[tuple[str, nn.Module]] = list(sketch.named_modules())  # pyright: ignore[reportUnknownArgumentType]
+    hooks = [watch(label, layer) for label, layer in named if next(layer.children(), None) is None]
     try:
         with FlopCounterMode(display=False) as flops:
             inputs = [torch.empty((rows, *spec.shape), device="meta") for spec in shapes.inputs]
             with saved_tensors_hooks(keep, lambda tensor: tensor):
-                loss = _loss(sketch(*inputs), _targets(shapes, task, rows, "meta"), task)
+                loss = _loss(sketch(*inputs), shapes, task, rows)
             loss.backward()
     finally:
         for hook in hooks:
@@ -146,21 +146,17 @@ def _really(name: str, settled: dict[str, Any], shapes: Shapes, task: Task) -> t
         torch.manual_seed(0)
         module = architectures.build(name, settled, shapes).train()
         inputs = [_rows_of(spec.shape, spec.dtype) for spec in shapes.inputs]
-        targets = _targets(shapes, task, ROWS, "cpu")
-        outputs = module(*inputs)
-        expected_shape = (ROWS, shapes.num_outputs)
-        if tuple(outputs.shape) != expected_shape:
-            raise _failed(f"The output has the shape {tuple(outputs.shape)}, not {expected_shape}.")
-        loss = _loss(outputs, targets, task)
+        loss = _loss(module(*inputs), shapes, task, ROWS)
         if not math.isfinite(loss.item()):
-            raise _failed("The loss is not finite with fresh weights: the signal grows from layer to layer.")
+            raise _failed("The loss is not finite with fresh weights.")
         loss.backward()
     silent = _check_gradients(module)
+    zeros = f"; {len(silent)} of them exactly 0" if silent else ""
     checks = {
         "output_shape": ["B", shapes.num_outputs],
         "loss_at_initialisation": round(loss.item(), 4),
         "expected_loss": round(_expected_loss(shapes, task), 4),
-        "gradients": f"all {len(list(module.parameters()))} parameter tensors get a finite gradient",
+        "gradients": f"all {len(list(module.parameters()))} parameter tensors get a finite gradient{zeros}",
     }
     return checks, silent
 
@@ -185,13 +181,18 @@ def _rows_of(shape: tuple[int, ...], dtype: str) -> Tensor:
     return values if dtype.startswith(("float", "bfloat")) else (values > 0).long()
 
 
-def _targets(shapes: Shapes, task: Task, rows: int, device: str) -> Tensor:
+def _targets(shapes: Shapes, task: Task, rows: int, device: torch.device) -> Tensor:
     if task == "regression":
         return torch.arange(rows, device=device) % 2 * 2.0 - 1.0  # standardised: mean 0, variance 1
     return torch.arange(rows, device=device) % shapes.num_outputs
 
 
-def _loss(outputs: Tensor, targets: Tensor, task: Task) -> Tensor:
+def _loss(outputs: Tensor, shapes: Shapes, task: Task, rows: int) -> Tensor:
+    """Mean loss over rows with made-up targets."""
+    expected = (rows, shapes.num_outputs)
+    if tuple(outputs.shape) != expected:
+        raise _failed(f"The output has the shape {tuple(outputs.shape)}, not {expected}.")
+    targets = _targets(shapes, task, rows, outputs.device)
     if task == "regression":
         return functional.mse_loss(outputs.squeeze(1), targets)
     return functional.cross_entropy(outputs, targets)

@@ -48,7 +48,7 @@ _ITEM_SCHEMA: dict[str, Any] = {
 class Config(Spec):
     """Options of `layers`."""
 
-    layers: tuple[Annotated[str | dict[str, Any], WithJsonSchema(_ITEM_SCHEMA)], ...] = Field(
+    layers: tuple[Annotated[Any, WithJsonSchema(_ITEM_SCHEMA)], ...] = Field(
         min_length=1,
         max_length=MOST_LAYERS,
         description='Layers in order: a name such as "ReLU", or {"type": "Linear", "out_features": 64}',
@@ -74,9 +74,12 @@ def build(config: Config, shapes: Shapes) -> nn.Module:
     return Stack(modules, flat=len(shapes.inputs) > 1)
 
 
-def _layer(index: int, item: str | dict[str, Any]) -> Layer:
+def _layer(index: int, item: Any) -> Layer:
     at = f"layers/{index}"
-    options = {} if isinstance(item, str) else dict(item)
+    if not isinstance(item, str | dict):
+        message = f'{at} must be the name of a layer, or an object such as {{"type": "Linear", "out_features": 64}}.'
+        raise TrainwellError("invalid_option", message, argument=at, got=item, allowed="string or object")
+    options: dict[str, Any] = {} if isinstance(item, str) else dict(cast("dict[str, Any]", item))
     name = item if isinstance(item, str) else options.pop("type", None)
     if not isinstance(name, str):
         message = f'{at} needs a "type", the name of a layer.'

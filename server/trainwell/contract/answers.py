@@ -9,6 +9,7 @@ from trainwell.contract.errors import JsonObject
 from trainwell.contract.specs import Spec
 
 _NOISE = {"title", "description", "default", "examples"}
+_COMMON = ("summary", "next_call", "picture")
 _NULL: JsonObject = {"type": "null"}
 
 
@@ -42,18 +43,20 @@ def answer_schema(result: type[Answer]) -> JsonObject:
     return _plain(full, full.get("$defs", {}), ())
 
 
-def served_schema(schema: JsonObject) -> JsonObject:
-    """The outline of an answer that goes into tools/list: its fields with their types.
+def served_schema(schema: JsonObject, *, pictured: bool) -> JsonObject:
+    """The outline of an answer that goes into tools/list: its fields with their types, without what lies deeper.
 
     It also fits a refusal, which has a `summary` and an `error`: some clients check those against it, too.
+    The whole list has to stay small, so what is the same for all tools is named only.
+
+    Args:
+        schema: From `answer_schema`.
+        pictured: Whether the tool can give a picture.
     """
-    properties = {name: _outline(part) for name, part in schema["properties"].items()}
-    return {
-        "type": "object",
-        "properties": {**properties, "error": {"type": "object"}},
-        "required": ["summary"],
-        "additionalProperties": False,
-    }
+    properties = {name: {} if name in _COMMON else _outline(part) for name, part in schema["properties"].items()}
+    if not pictured:
+        del properties["picture"]
+    return {"type": "object", "properties": {**properties, "error": {}}, "additionalProperties": False}
 
 
 def _plain(schema: JsonObject, definitions: JsonObject, inside: tuple[str, ...]) -> JsonObject:
@@ -92,8 +95,9 @@ def _any_of(parts: list[JsonObject]) -> JsonObject:
 
 
 def _outline(schema: JsonObject) -> JsonObject:
+    """The type alone; null is left out, since a field that is null is left out of an answer."""
     types = schema.get("type")
-    if isinstance(types, list):  # null says nothing to a reader who sees the field
-        types = [kind for kind in cast("list[str]", types) if kind != "null" or "number" in types]
+    if isinstance(types, list):
+        types = [kind for kind in cast("list[str]", types) if kind != "null"]
         types = types[0] if len(types) == 1 else types
     return {"type": types} if types else {}

@@ -62,13 +62,14 @@ def _about_names(error: ValidationError) -> bool:
 
 def _unknown_arguments(tool: ToolManifest, given: JsonObject) -> list[Problem]:
     known: JsonObject = tool.input_schema["properties"]
-    return [_unknown_argument(tool.name, name, known, given) for name in given if name not in known]
+    names = [name for name in given if name not in known]
+    return [_unknown_argument(tool.name, name, known, given, told=name != names[0]) for name in names]
 
 
-def _unknown_argument(tool: str, name: str, known: JsonObject, given: JsonObject) -> Problem:
+def _unknown_argument(tool: str, name: str, known: JsonObject, given: JsonObject, *, told: bool) -> Problem:
     ours = argument_for(name, known) or nearest(name, known)
     if ours is None:
-        hint = f"Known: {', '.join(known)}." if known else f"{tool} takes no arguments."
+        hint = None if told else f"Known: {', '.join(known)}." if known else f"{tool} takes no arguments."
     elif "/" in ours:
         hint = f"Did you mean {ours.split('/')[1]!r} inside {ours.split('/')[0]!r}?"
     else:

@@ -73,9 +73,10 @@ class TrainwellError(Exception):
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that is most like this one, or None when none is like it."""
-    near = get_close_matches(word[:LONGEST_WORD], sorted(known), n=1, cutoff=0.6)
-    return near[0] if near else None
+    """The known word that is most like this one, capitals aside, or None when none is like it."""
+    by_lower = {name.lower(): name for name in sorted(known)}
+    near = get_close_matches(word[:LONGEST_WORD].lower(), list(by_lower), n=1, cutoff=0.6)
+    return by_lower[near[0]] if near else None
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:

@@ -130,7 +130,9 @@ def _schema(declared: Declared) -> JsonObject:
             raise declared.validation.place.refusal(f"{declared.name}: {error}") from error
     if declared.type in HANDLE_TYPES:
         schema.setdefault("minLength", 1)
-    if declared.type == "enum" and "enum" not in schema:
+    if "enum" in schema:
+        del schema["type"]  # the values say it
+    elif declared.type == "enum":
         raise declared.place.refusal(f"{declared.name} is an enum and needs a validation such as 'one of: a, b'")
     return schema
 

@@ -68,36 +68,40 @@ def size_problem(value: Any, *, finite_only: bool = True) -> Problem | None:
     while waiting:
         item, path = waiting.pop()
         values += 1
-        if isinstance(item, str):
-            characters += len(item)
-            if not item.isascii() and any("\ud800" <= letter <= "\udfff" for letter in item):
-                return Problem("not_text", path, f"{_name(path)} holds half of a character (a lone surrogate).")
-        elif isinstance(item, dict):
+        characters += len(item) if isinstance(item, str) else 0
+        problem = _item_problem(item, path)
+        if problem is not None and (finite_only or problem.code != "not_finite"):
+            return problem
+        if values > MOST_VALUES or characters > MOST_CHARACTERS:
+            limit = f"{MOST_VALUES:,} values and {MOST_CHARACTERS:,} characters in one call"
+            return Problem("too_large", path[:1], "The arguments are too large.", allowed=limit, hint="Use a file.")
+        if isinstance(item, dict):
             entries = cast("JsonObject", item)
             waiting += [(part, (*path, key)) for key, part in entries.items()]
             waiting += [(key, (*path, "(key)")) for key in entries if not key.isascii()]
         elif isinstance(item, list):
             waiting += [(part, (*path, index)) for index, part in enumerate(cast("list[Any]", item))]
-        elif isinstance(item, float):
-            if finite_only and not math.isfinite(item):
-                return _not_finite(path, item)
-        elif isinstance(item, int) and abs(item) > LARGEST_INTEGER:
-            message = f"{_name(path)} is an integer of more than 64 bits."
-            return Problem("out_of_range", path, message, allowed=f"at most {LARGEST_INTEGER}")
-        if len(path) > DEEPEST:
-            top = path[:1]
-            return Problem("too_large", top, f"{_name(top)} is nested deeper than {DEEPEST} levels.")
-        if values > MOST_VALUES or characters > MOST_CHARACTERS:
-            limit = f"{MOST_VALUES:,} values and {MOST_CHARACTERS:,} characters in one call"
-            return Problem("too_large", path[:1], "The arguments are too large.", allowed=limit, hint="Use a file.")
+    return None
+
+
+def _item_problem(item: Any, path: Path) -> Problem | None:
+    if len(path) > DEEPEST:
+        return Problem("too_large", path[:1], f"{_name(path[:1])} is nested deeper than {DEEPEST} levels.")
+    if isinstance(item, str) and not item.isascii() and any("\ud800" <= letter <= "\udfff" for letter in item):
+        return Problem("not_text", path, f"{_name(path)} holds half of a character (a lone surrogate).")
+    if isinstance(item, float) and not math.isfinite(item):
+        return _not_finite(path, item)
+    if isinstance(item, int) and abs(item) > LARGEST_INTEGER:
+        message = f"{_name(path)} is an integer of more than 64 bits."
+        return Problem("out_of_range", path, message, allowed=f"at most {LARGEST_INTEGER}")
     return None
 
 
 def _not_finite(path: Path, item: float) -> Problem:
-    name = "NaN" if math.isnan(item) else "Infinity"
+    name = "NaN" if math.isnan(item) else "infinite"
     hint = "JSON has no NaN and no infinity: leave it out, or send null where null is allowed."
     fix = setting(path, None) if len(path) > 1 else _dropping(path)
-    return Problem("not_finite", path, f"{_name(path)} is {name}.", got=name, hint=hint, fix=fix)
+    return Problem("not_finite", path, f"{_name(path)} is {name}.", got=item, hint=hint, fix=fix)
 
 
 def problem_of(error: ValidationError) -> Problem:
@@ -130,7 +134,7 @@ def _wrong_type(path: Path, schema: JsonObject, value: Any) -> Problem:
     elif value is None and len(path) == 1:
         fix, hint = _dropping(path), "Leave it out to get the default."
     message = f"{_name(path)} must be {wanted}, not {_kind(value)}."
-    return Problem("wrong_type", path, message, got=_shown(value), allowed=" | ".join(kinds), hint=hint, fix=fix)
+    return Problem("wrong_type", path, message, got=value, allowed=" | ".join(kinds), hint=hint, fix=fix)
 
 
 def _not_one_of(path: Path, schema: JsonObject, value: Any) -> Problem:
@@ -140,7 +144,7 @@ def _not_one_of(path: Path, schema: JsonObject, value: Any) -> Problem:
     hint = f"Did you mean {ours!r}?" if ours else None
     fix = setting(path, ours) if ours else None
     message = f"{_name(path)} cannot be {quoted(value)}; allowed: {', '.join(map(str, allowed))}."
-    return Problem("not_one_of", path, message, _shown(value), allowed, hint, fix)
+    return Problem("not_one_of", path, message, value, allowed, hint, fix)
 
 
 def _out_of_range(path: Path, schema: JsonObject, value: Any) -> Problem:
@@ -221,7 +225,3 @@ def _kind(value: Any) -> str:
         return "null"
     names = ((bool, "true or false"), (int, "an integer"), (float, "a number"), (str, "a string"), (list, "an array"))
     return next((name for kind, name in names if isinstance(value, kind)), "an object")
-
-
-def _shown(value: Any) -> Any:
-    return "null" if value is None else value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from typing import TYPE_CHECKING
 
 from trainwell.contract.errors import TrainwellError
@@ -97,8 +98,6 @@ def refuse_unreadable(source: Source) -> None:
 
 
 def _kind_of_zip(path: Path) -> str:
-    import zipfile
-
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()[:1000]

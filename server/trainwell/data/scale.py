@@ -40,7 +40,7 @@ def fit_scale(values: Floats) -> dict[str, Any]:
 def apply_scale(values: Floats, scale: dict[str, Any]) -> Floats:
     """The column scaled; finite for every finite input."""
     if "values" in scale:
-        return np.interp(values, scale["values"], scale["scores"])
+        return np.asarray(np.interp(values, scale["values"], scale["scores"]), np.float64)
     with np.errstate(over="ignore"):
         z = np.clip((values - scale["center"]) * scale["scale"], -1e6, 1e6)
     return z / np.sqrt(1 + (z / SOFT_LIMIT) ** 2)

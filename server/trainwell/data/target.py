@@ -10,7 +10,9 @@ import numpy as np
 from trainwell.contract.errors import TrainwellError, next_call
 from trainwell.contract.specs import Baseline, Task, Warned
 from trainwell.contract.text import quoted
+from trainwell.data.parts import Array
 from trainwell.data.splits import Rows, quantile_groups
+from trainwell.data.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -107,7 +109,7 @@ def check_present(name: str, missing: int, infinite: int, count: int) -> list[Wa
     """
     if infinite:
         raise TrainwellError(
-            "target_infinite", f"The target holds {infinite:,} infinite values.", argument="target", got=name,
+            "target_infinite", f"The target holds {counted(infinite, 'infinite value')}.", argument="target", got=name,
             hint="Mend or remove these rows.",
         )  # fmt: skip
     if not missing:
@@ -135,7 +137,7 @@ def scaling_of(target: Target, train: Rows) -> tuple[float, float]:
     """
     if target.task == "classification":
         return 0.0, 1.0
-    values = target.values[train]
+    values: Array = target.values[train]
     mean, deviation = float(values.mean()), float(values.std())
     if not np.isfinite([mean, deviation]).all() or deviation <= 1e-12 * abs(mean):
         raise TrainwellError(
@@ -152,15 +154,18 @@ def encoded(target: Target, rows: Rows, mean: float, deviation: float) -> np.nda
 
 def baseline_of(target: Target, splits: dict[str, Rows]) -> Baseline:
     """The score on validation of the commonest class, or of the mean, of the training rows."""
-    train, validation = target.values[splits["train"]], target.values[splits["validation"]]
+    train: Array = target.values[splits["train"]]
+    validation: Array = target.values[splits["validation"]]
     if target.task == "classification":
         commonest = int(np.bincount(train, minlength=len(target.classes)).argmax())
         label = quoted(target.classes[commonest], 40)
         return Baseline(
             metric="val_accuracy", value=float(np.mean(validation == commonest)), how=f"always says {label}"
         )
-    error = float(np.sqrt(np.mean((validation - train.mean()) ** 2)))
-    return Baseline(metric="val_rmse", value=error, how=f"always says the training mean, {train.mean():.4g}")
+    mean = float(train.mean())
+    errors: Array = validation - mean
+    error = float(np.sqrt(np.mean(errors * errors)))
+    return Baseline(metric="val_rmse", value=error, how=f"always says the training mean, {mean:.4g}")
 
 
 def class_counts(target: Target) -> tuple[int, ...]:
@@ -179,13 +184,13 @@ def suspicions(target: Target, splits: dict[str, Rows] | None) -> list[Warned]:
         shown = ", ".join(quoted(label, 30) for label in rare[:3])
         found.append(Warned(
             code="rare_class", column=None,
-            message=f"{len(rare)} of {len(counts)} classes have fewer than 3 rows ({shown}): they cannot be in every split.",
+            message=f"{len(rare)} of {len(counts)} classes have fewer than 3 rows ({shown}), not in every split.",
         ))  # fmt: skip
     if counts and max(counts) >= _IMBALANCE * max(1, min(counts)):
         found.append(Warned(
             code="class_imbalance",
-            message=f"The commonest class has {max(counts):,} rows, the rarest {min(counts):,}; accuracy alone misleads, "
-            "consider class_weights: balanced in train.",
+            message=f"The commonest class has {max(counts):,} rows, the rarest {min(counts):,}: accuracy "
+            "alone misleads, consider class_weights: balanced in train.",
         ))  # fmt: skip
     if splits is not None and len(splits["validation"]) < _TINY_VALIDATION:
         found.append(Warned(

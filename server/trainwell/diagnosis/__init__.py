@@ -7,5 +7,6 @@ from __future__ import annotations
 
 from trainwell.diagnosis.ranking import diagnose
 from trainwell.diagnosis.rule import rules
+from trainwell.diagnosis.telling import WHAT_TO_TELL, told
 
-__all__ = ["diagnose", "rules"]
+__all__ = ["WHAT_TO_TELL", "diagnose", "rules", "told"]

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from trainwell.contract.trace import Trace
 
 OUT_OF_MEMORY = re.compile(
-    r"""out[ -]of[ -](?:\w+[ -])?memory | outofmemory | \boom\b | \boom[-_]kill | oomkilled
+    r"""out[ -]of[ -](?:\w+[ -])?memory | outofmemory | \boom\b | \boom[-_ ]kill | oomkilled
     | (?:can't|cannot|could\ not|couldn't|unable\ to|failed\ to)\ allocate
-    | defaultcpuallocator | memoryerror | bad_alloc | cu(?:blas|dnn)_status_alloc_failed
+    | defaultcpuallocator | memoryerror | bad[_ ]alloc | cu(?:blas|dnn)[_ ]status[_ ]alloc[_ ]failed
     | (?:not\ enough|insufficient)\ (?:\w+\ )?(?:memory|vram|ram)\b
     | (?:ran|runs?|running)\ out\ of\ (?:\w+\ )?(?:memory|vram|ram)\b""",
     re.IGNORECASE | re.VERBOSE,
@@ -15,4 +19,12 @@ OUT_OF_MEMORY = re.compile(
 NON_FINITE = re.compile(
     r"\bnans?\b|\binf(?:s|inity)?\b|\bnon[ _-]?finite\b|\bnot finite\b|\bnot a number\b", re.IGNORECASE
 )
-ERROR_LINE = re.compile(r"^.*(?:\w*Error\b|\bException\b|out of memory|\bKilled\b).*$", re.IGNORECASE | re.MULTILINE)
+
+
+def failures(trace: Trace) -> list[str]:
+    """What a run died of: the causes of its attempts where it has any, else the text of its error.
+
+    A cause comes with its message. Text alone is searched for phrases, a cause is a word of its own.
+    """
+    ended = [f"{attempt.cause}: {attempt.message or ''}" for attempt in trace.attempts if attempt.cause]
+    return ended or ([trace.error] if trace.error else [])

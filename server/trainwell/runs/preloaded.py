@@ -46,7 +46,8 @@ def worker_environment() -> dict[str, str]:
     kept = {
         name: value for name, value in os.environ.items() if name in _KEPT_VARIABLES or name.startswith(_KEPT_PREFIXES)
     }
-    return {**kept, "PYTHONUNBUFFERED": "1"}
+    # numpy's BLAS would start threads at import, and a process with threads is not safe to fork.
+    return {**kept, "PYTHONUNBUFFERED": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 @cache
@@ -75,11 +76,11 @@ def socket_path() -> Path:
     return _runtime_folder() / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.sock"
 
 
-def start_preloaded() -> None:
-    """Start the preloaded process, detached; if one is there already, the new one ends at once."""
+def start_preloaded() -> subprocess.Popen[bytes]:
+    """Start the preloaded process, detached; if one is there already, the new one ends at once, with code 0."""
     path = socket_path()
-    with path.with_suffix(".log").open("ab") as log:
-        subprocess.Popen(
+    with path.with_suffix(".log").open("wb") as log:
+        return subprocess.Popen(
             [sys.executable, "-m", "trainwell.worker", "preloaded", str(path)],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=worker_environment(), start_new_session=True,
         )  # fmt: skip
@@ -195,17 +196,19 @@ def _request(workspace: Workspace, work: str, arguments: dict[str, Any]) -> dict
 async def _connect() -> anyio.abc.SocketStream:
     """A connection to the preloaded process, which is started where it is missing."""
     path = socket_path()
+    started: subprocess.Popen[bytes] | None = None
     with anyio.move_on_after(START_SECONDS):
-        while True:
+        while started is None or not started.poll():  # still starting, or ended well because another one is there
             try:
                 return await anyio.connect_unix(str(path))
             except OSError:
-                if not is_locked(path):
-                    start_preloaded()
-                    await anyio.sleep(0.3)
+                if not is_locked(path) and (started is None or started.poll() == 0):
+                    started = start_preloaded()
             await anyio.sleep(0.05)
     raise TrainwellError(
-        "workers_unavailable", "The worker processes do not start.", hint="Run `trainwell doctor` in a shell."
+        "workers_unavailable",
+        "The worker processes do not start.",
+        hint=f"See {path.with_suffix('.log')}, or run `trainwell doctor`.",
     )
 
 

@@ -1,7 +1,7 @@
 """Design a network that fits prepared data, from an architecture (mlp by default) or from your own list of layers.
 
-Shapes are checked before memory is taken; then one forward and backward pass proves that every parameter gets a
-finite gradient. Gives the model handle that train takes; weights come from train's seed.
+Shapes are checked first, then a forward and backward pass. Gives the model handle that train takes; weights come from
+train's seed.
 """
 
 from __future__ import annotations

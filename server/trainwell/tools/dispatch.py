@@ -111,6 +111,7 @@ def _answered(tool: Tool, answer: Answer, services: Services) -> Outcome:
     if breach is not None:
         message = f"the answer of {tool.name} breaks its own schema at {breach.json_path}: {breach.message[:300]}"
         raise TypeError(message)
+    structured = {name: value for name, value in structured.items() if value is not None}
     lines = [answer.summary, _call_line(structured.get("next_call"))]
     picture = services.workspace.root / answer.picture if answer.picture else None
     return Outcome(False, structured, "\n".join(line for line in lines if line), picture)

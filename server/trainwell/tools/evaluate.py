@@ -51,6 +51,7 @@ async def call(services: Services, arguments: Arguments) -> Result:
     report = await services.ask(
         "evaluate", **trained, data=judged, split=arguments.split, slices=arguments.slices or [],
         picture=str(picture) if picture else None,
+        title=name,
     )  # fmt: skip
     metrics, baseline, rows = report.pop("metrics"), report.pop("baseline"), report.pop("rows")
     return Result(
@@ -66,11 +67,12 @@ async def call(services: Services, arguments: Arguments) -> Result:
 
 
 def _told(name: str, split: str, rows: int, metrics: dict[str, Any], baseline: dict[str, Any]) -> str:
-    main = "accuracy" if "accuracy" in metrics else "r2"
+    main = baseline["metric"]
     interval = metrics.get(f"{main}_interval")
     between = f" (95% {rounded(interval[0])} to {rounded(interval[1])})" if interval else ""
-    others = ", ".join(f"{key} {rounded(value)}" for key, value in metrics.items()
-                       if key != main and isinstance(value, float))  # fmt: skip
+    others = ", ".join(
+        f"{key} {rounded(value)}" for key, value in metrics.items() if key != main and isinstance(value, int | float)
+    )
     return (
         f"{name} on {split} ({rows} rows): {main} {rounded(metrics[main])}{between}; "
         f"baseline {rounded(baseline['value'])} ({baseline['how']}).\nAlso {others}."

@@ -1,7 +1,6 @@
 """State, progress, metrics and findings of a run.
 
-With wait_seconds it waits for the end (poll with 20, never in a loop without). detail: full adds the history by
-epoch; plot: true adds the learning curves as a picture.
+With wait_seconds it waits for the end: poll with 20, never in a loop without.
 """
 
 from __future__ import annotations

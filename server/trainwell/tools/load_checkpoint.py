@@ -6,6 +6,7 @@ code.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from trainwell.contract.answers import Answer, Hints
@@ -45,7 +46,9 @@ async def call(services: Services, arguments: Arguments) -> Result:
     card = loaded["card"]
     model, prepared = ModelSpec.model_validate(card["model"]), PreparedData.model_validate(card["data"])
     shown = services.workspace.shown(path)
-    handle = content_handle("ckpt", f"{card['run'].removeprefix('run_')}-e{card['epoch']}", loaded["sha256"] + shown)
+    handle = content_handle(
+        "ckpt", f"{card['run'].removeprefix('run_')}-e{card['epoch']}", json.dumps(card, sort_keys=True) + shown
+    )
     services.store.artifacts.put_model(model)
     services.store.artifacts.put_checkpoint(handle, card["run"], shown, card)
     return Result(

@@ -1,7 +1,6 @@
 """Predict raw rows (given inline, or a file) with a run's best weights or a checkpoint.
 
-Preprocessing is applied as it was fitted. Class labels with confidence, or numbers in the target's own units; all of
-them go to a file with output.
+Preprocessing is applied as it was fitted. Gives class labels with confidence, or numbers in the target's own units.
 """
 
 from __future__ import annotations

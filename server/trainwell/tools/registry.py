@@ -56,12 +56,13 @@ class Tool:
     def listing(self, manifest: Manifest) -> JsonObject:
         """The tool as tools/list has it, in the names of the wire."""
         hints = self.module.HINTS
+        takes = manifest.input_schema(self.name)
         return {
             "name": self.name,
             "title": self.module.TITLE,
             "description": self.description,
-            "inputSchema": manifest.input_schema(self.name),
-            "outputSchema": served_schema(self.result_schema),
+            "inputSchema": takes,
+            "outputSchema": served_schema(self.result_schema, pictured="plot" in takes["properties"]),
             "annotations": {
                 "readOnlyHint": hints.read_only,
                 "destructiveHint": hints.destructive,
@@ -88,10 +89,9 @@ def discover(package: str = TOOL_PACKAGE) -> Mapping[str, Tool]:
 
 
 def _tool(name: str, module: ToolModule) -> Tool:
-    parts = ("HINTS", "Arguments", "Result", "call", "__doc__")
-    lacking = [part for part in parts if getattr(module, part, None) is None]
+    lacking = {"HINTS", "Arguments", "Result", "call", "__doc__"} - {key for key, part in vars(module).items() if part}
     if lacking:
-        message = f"the tool {name} lacks {', '.join(lacking)}"
+        message = f"the tool {name} lacks {', '.join(sorted(lacking))}"
         raise TypeError(message)
     return Tool(name, " ".join(inspect.cleandoc(str(module.__doc__)).split()), module)
 

@@ -5,6 +5,7 @@ Weights, network, preprocessing and metrics, with checksums. load_checkpoint rea
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from trainwell.contract.answers import Answer, Hints
@@ -49,7 +50,9 @@ async def call(services: Services, arguments: Arguments) -> Result:
     spec = services.store.runs.spec(run).model_dump(mode="json")
     saved = await services.ask("save_checkpoint", spec=spec, which=arguments.which, path=str(path))
     card, shown = saved["card"], services.workspace.shown(path)
-    handle = content_handle("ckpt", f"{run.removeprefix('run_')}-e{card['epoch']}", saved["sha256"] + shown)
+    handle = content_handle(
+        "ckpt", f"{run.removeprefix('run_')}-e{card['epoch']}", json.dumps(card, sort_keys=True) + shown
+    )
     services.store.artifacts.put_checkpoint(handle, run, shown, card)
     return Result(
         summary=f"{handle}: {shown}, {arguments.which} weights (epoch {card['epoch']}), "

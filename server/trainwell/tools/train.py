@@ -1,8 +1,8 @@
 """Train a model in the background.
 
 Answers at once with the run handle, what to expect (memory, seconds, first loss) and what was decided automatically.
-Follow it with get_run. Checkpoints, retries and the best weights are taken care of. The defaults are good: leave out
-what you have no reason to set.
+Follow it with get_run. Checkpoints, retries and the best weights are taken care of. Leave out what you have no reason
+to set.
 """
 
 from __future__ import annotations

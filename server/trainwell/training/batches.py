@@ -5,6 +5,8 @@ saved loader state. Rows are gathered a few batches at a time, so that a small t
 wide one stays in the cache; a batch is then a slice, without a copy.
 """
 
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import math
@@ -13,13 +15,14 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
+from torch.nn.modules.batchnorm import _BatchNorm  # pyright: ignore[reportPrivateUsage]
 
 from trainwell.training.seeding import permutation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from trainwell.training.device import Setup
 
@@ -128,6 +131,24 @@ def batch_sizes(rows: int, batch_size: int) -> list[int]:
     elif rest:
         sizes.append(rest)
     return sizes
+
+
+def choose_batch_size(rows: int, asked: int | None, module: nn.Module) -> tuple[int, str]:
+    """The rows of one optimizer step, and why.
+
+    Args:
+        rows: Training rows.
+        asked: The batch size that was asked for, or None.
+        module: A network with batch norm needs two rows at least.
+    """
+    if asked is None:
+        size = min(automatic_batch_size(rows), rows)
+        return size, f"batch_size {size}: about {max(1, round(rows / size))} steps an epoch from {rows} rows"
+    if asked > rows:
+        return rows, f"batch_size {rows}: there are no more training rows than that ({asked} was asked)"
+    if asked == 1 and rows > 1 and any(isinstance(layer, _BatchNorm) for layer in module.modules()):
+        return 2, "batch_size 2: batch norm cannot learn from one row (1 was asked)"
+    return asked, f"batch_size {asked}: as asked"
 
 
 def automatic_batch_size(rows: int) -> int:

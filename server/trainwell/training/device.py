@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import psutil
 import torch
@@ -159,15 +160,45 @@ def _product_seconds(dtype: torch.dtype) -> float:
     return best
 
 
-def decide(facts: Facts, work: Work, precision: str) -> Setup:
+def describe_devices() -> list[dict[str, Any]]:
+    """The devices of this machine, for people and agents: JSON."""
+    found: list[dict[str, Any]] = []
+    for index in range(torch.cuda.device_count()):
+        free, total = torch.cuda.mem_get_info(index)
+        major, minor = torch.cuda.get_device_capability(index)
+        found.append(
+            {
+                "kind": "cuda",
+                "name": torch.cuda.get_device_name(index),
+                "memory_bytes": total,
+                "memory_free_bytes": free,
+                "capability": f"{major}.{minor}",
+            }
+        )
+    cores = usable_cores()
+    cpu = {
+        "kind": "cpu",
+        "name": f"CPU with {cores} cores",
+        "cores": cores,
+        "memory_free_bytes": free_memory(),
+        "vector_units": torch.backends.cpu.get_cpu_capability(),
+        "bf16_units": _has_bf16_units(),
+    }
+    return [*found, cpu]
+
+
+def decide(facts: Facts, work: Work, precision: str, earlier: str | None = None) -> Setup:
     """Turn facts and work into a setup.
 
     Args:
         facts: The machine.
         work: The training.
         precision: auto, fp32, bf16 or fp16; anything but auto is obeyed, with a warning in words where it costs.
+        earlier: The precision that the same run was trained in so far; auto then keeps it.
     """
     chosen, why = _precision(facts, work, precision)
+    if precision == "auto" and earlier is not None:
+        chosen, why = earlier, "as in the attempt before"
     resident = work.data_bytes <= facts.memory_free * RESIDENT_SHARE
     fixed = "deterministic: only algorithms that give the same bits each time"
     words = (
@@ -198,8 +229,8 @@ def decide(facts: Facts, work: Work, precision: str) -> Setup:
 
 def _precision(facts: Facts, work: Work, asked: str) -> tuple[str, str]:
     if asked != "auto":
-        slow = asked != "fp32" and facts.kind == "cpu" and facts.bf16_speedup < BF16_SPEEDUP
-        return asked, "as asked" + (", though this CPU has no units for it and will be many times slower" if slow else "")
+        slow = facts.kind == "cpu" and (asked == "fp16" or (asked == "bf16" and facts.bf16_speedup < BF16_SPEEDUP))
+        return asked, "as asked" + (", though this CPU has no fast units for it" if slow else "")
     if work.deterministic:
         return "fp32", "the deterministic mode keeps full precision"
     if work.task == "regression":

@@ -4,6 +4,8 @@ A loss is the mean over the rows of a batch, in nats for classification and in s
 target for regression. Validation uses the very function that training minimises, so the two curves can be compared.
 """
 
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import math

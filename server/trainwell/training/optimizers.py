@@ -6,6 +6,9 @@ Calling the kernel ourselves leaves out 27 of the 35 us that `torch.optim.AdamW.
 import of `torch._dynamo` (2.4 CPU seconds) that the first `torch.optim` object brings along.
 """
 
+# torch has no public name for its list and fused kernels.
+# pyright: reportPrivateUsage=false, reportPrivateImportUsage=false, reportUnknownMemberType=false
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
@@ -13,8 +16,6 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from torch import Tensor, nn
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
@@ -27,7 +28,7 @@ class Optimizer(Protocol):
     parameters: list[nn.Parameter]
     weights: list[Tensor]
 
-    def step(self, lr: float, gradients: Sequence[Tensor], divisor: Tensor | None, skip: Tensor, take: Tensor) -> None:
+    def step(self, lr: float, gradients: list[Tensor], divisor: Tensor | None, skip: Tensor, take: Tensor) -> None:
         """Update the weights once.
 
         Args:
@@ -94,7 +95,7 @@ class AdamW(_Base):
 
     slots = ("mean", "square")
 
-    def step(self, lr: float, gradients: Sequence[Tensor], divisor: Tensor | None, skip: Tensor, take: Tensor) -> None:
+    def step(self, lr: float, gradients: list[Tensor], divisor: Tensor | None, skip: Tensor, take: Tensor) -> None:
         """See `Optimizer.step`."""
         if not self.fused:
             self._plain(lr, gradients, divisor, skip)
@@ -120,7 +121,7 @@ class AdamW(_Base):
                 found_inf=skip,
             )
 
-    def _plain(self, lr: float, gradients: Sequence[Tensor], divisor: Tensor | None, skip: Tensor) -> None:
+    def _plain(self, lr: float, gradients: list[Tensor], divisor: Tensor | None, skip: Tensor) -> None:
         """The same from list operations. It waits for the device, once, to know whether to skip."""
         if skip.item():
             return
@@ -145,7 +146,7 @@ class SGD(_Base):
 
     slots = ("momentum",)
 
-    def step(self, lr: float, gradients: Sequence[Tensor], divisor: Tensor | None, skip: Tensor, take: Tensor) -> None:
+    def step(self, lr: float, gradients: list[Tensor], divisor: Tensor | None, skip: Tensor, take: Tensor) -> None:
         """See `Optimizer.step`."""
         if not self.fused:
             self._plain(lr, gradients, divisor, skip)
@@ -169,7 +170,7 @@ class SGD(_Base):
                 found_inf=skip,
             )
 
-    def _plain(self, lr: float, gradients: Sequence[Tensor], divisor: Tensor | None, skip: Tensor) -> None:
+    def _plain(self, lr: float, gradients: list[Tensor], divisor: Tensor | None, skip: Tensor) -> None:
         if skip.item():
             return
         self.updates.add_(1)

@@ -4,6 +4,8 @@ onecycle (Smith 2018, with the cosine form and the constants of torch's OneCycle
 which is constant times a factor that falls when the validation loss does.
 """
 
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -75,12 +77,12 @@ class Plateau:
     """Lowers the rate by a factor when the validation loss has stopped falling."""
 
     factor: float = 1.0
-    best: float = float("inf")
+    best: float | None = None
     waited: int = 0
 
     def judge(self, val_loss: float) -> bool:
         """Take in one epoch's loss; True when the rate was lowered."""
-        if val_loss < self.best * (1 - PLATEAU_MARGIN):
+        if self.best is None or val_loss < self.best * (1 - PLATEAU_MARGIN):
             self.best, self.waited = val_loss, 0
             return False
         self.waited += 1

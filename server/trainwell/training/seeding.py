@@ -1,5 +1,7 @@
 """Everything random comes from here: a few words name a stream, and the same words always give the same numbers."""
 
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import hashlib
@@ -39,7 +41,7 @@ def permutation(rows: int, seed: int, epoch: int) -> Tensor:
 def seed_everything(seed: int) -> None:
     """Seed torch (all devices), numpy and Python. To be called before a network is built."""
     torch.manual_seed(derive(seed, "weights"))
-    np.random.seed(derive(seed, "numpy") % 2**32)  # noqa: NPY002 - third-party layers use the global one
+    np.random.seed(derive(seed, "numpy") % 2**32)
     random.seed(derive(seed, "python"))
 
 

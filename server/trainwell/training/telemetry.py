@@ -1,5 +1,7 @@
 """What the host learns of the steps: losses and norms wait on the device and cross in one piece."""
 
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import math
@@ -9,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from trainwell.training.errors import NonFiniteLoss
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -17,24 +21,6 @@ if TYPE_CHECKING:
 MOST_SKIPPED = 20
 # Norms that a checkpoint within an epoch keeps, for the median.
 _KEPT_NORMS = 10_000
-
-
-class NonFiniteLoss(ArithmeticError):
-    """A loss or every gradient has become NaN or infinite.
-
-    The weights are those before the first bad step and are finite.
-
-    Attributes:
-        step: Number of the first bad step, from 0.
-        epoch: Its epoch, from 1.
-        what: train_loss, gradient or val_loss.
-    """
-
-    def __init__(self, step: int, epoch: int, what: str) -> None:
-        super().__init__(f"{what} is not finite at step {step} of epoch {epoch}")
-        self.step = step
-        self.epoch = epoch
-        self.what = what
 
 
 @dataclass
@@ -66,8 +52,9 @@ class EpochTotals:
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> EpochTotals:
         """The totals again."""
-        norms = [math.inf if norm is None else norm for norm in fields["norms"]]
-        return cls(**{**fields, "norms": norms})
+        totals = cls(**fields)
+        totals.norms = [math.inf if norm is None else norm for norm in fields["norms"]]
+        return totals
 
 
 class Pending:
@@ -96,7 +83,7 @@ class Pending:
         if not self.losses:
             return
         count = len(self.losses)
-        values = torch.stack(self.losses + self.norms).tolist()
+        values: list[float] = torch.stack(self.losses + self.norms).tolist()
         self.losses, self.norms = [], []
         losses, norms = values[:count], values[count:]
         for number, (loss, norm, size) in enumerate(zip(losses, norms, sizes, strict=True), first_step):

@@ -6,8 +6,6 @@ import os
 import secrets
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
-
 from trainwell.contract.errors import TrainwellError
 
 if TYPE_CHECKING:
@@ -19,20 +17,22 @@ SHOWN = 50
 FORMATS = (".csv", ".jsonl", ".parquet")
 
 
-def preview(prepared: PreparedData, output: dict[str, Any]) -> dict[str, Any]:
-    """The first predictions, for an answer."""
-    shown: dict[str, Any] = {"predictions": list(output["predictions"][:SHOWN])}
-    if prepared.task == "classification":
-        shown["confidence"] = [round(float(row.max()), 4) for row in output["probabilities"][:SHOWN]]
+def preview(found: dict[str, Any]) -> dict[str, Any]:
+    """The first predictions, for an answer; None where the network's output is not finite."""
+    shown: dict[str, Any] = {"predictions": found["predictions"][:SHOWN]}
+    if "probabilities" in found:
+        shown["confidence"] = [round(float(row.max()), 4) for row in found["probabilities"][:SHOWN]]
     return shown
 
 
-def write_predictions(path: Path, prepared: PreparedData, output: dict[str, Any]) -> None:
+def write_predictions(path: Path, prepared: PreparedData, found: dict[str, Any]) -> None:
     """Write all predictions, one row each, in the order of the input; whole or not at all."""
-    columns: dict[str, Any] = {"prediction": list(output["predictions"])}
-    if prepared.task == "classification":
+    import polars as pl  # noqa: PLC0415 - it starts threads, which the preloaded process must not have
+
+    columns = {"prediction": found["predictions"]}
+    if "probabilities" in found:
         for number, name in enumerate(prepared.classes):
-            columns[f"probability_{name}"] = output["probabilities"][:, number]
+            columns[f"probability_{name}"] = found["probabilities"][:, number]
     frame = pl.DataFrame(columns)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:

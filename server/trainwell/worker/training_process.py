@@ -10,11 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from loguru import logger
 
-from trainwell import architectures, data
-from trainwell.contract.specs import RunSpec
+from trainwell import data
 from trainwell.contract.trace import AttemptRecord
 from trainwell.reports.curves import draw_curves
 from trainwell.runs.lifecycle import CARRIED, move
@@ -23,9 +21,8 @@ from trainwell.runs.preloaded import launch_training
 from trainwell.runs.queue import PLACES, end_attempt, next_start_in, start_waiting
 from trainwell.store.store import Store
 from trainwell.store.workspace import Workspace
-from trainwell.training import checkpoint
 from trainwell.training.fit import FitJob, FitOutcome, fit
-from trainwell.training.seeding import seed_everything
+from trainwell.worker import weights
 from trainwell.worker.failures import cause_of, told
 from trainwell.worker.recorder import Recorder
 
@@ -78,7 +75,7 @@ def carry_out(workspace: Workspace, store: Store, run: str, attempt: int) -> Non
     outcome = fit(
         FitJob(
             spec=spec,
-            module=build_module(spec),
+            module=weights.fresh(spec),
             train=data.load_split(workspace, spec.data, "train"),
             validation=data.load_split(workspace, spec.data, "validation"),
             folder=workspace.run_dir(run) / "checkpoints",
@@ -87,6 +84,7 @@ def carry_out(workspace: Workspace, store: Store, run: str, attempt: int) -> Non
             on_epoch=recorder.epoch,
             on_progress=recorder.progress,
             should_stop=recorder.should_stop,
+            log=logger.info,
         )
     )
     recorder.flush()
@@ -95,16 +93,6 @@ def carry_out(workspace: Workspace, store: Store, run: str, attempt: int) -> Non
         return
     record_end(store, run, attempt, current, outcome)
     recorder.judge(finished=True)
-
-
-def build_module(spec: RunSpec) -> torch.nn.Module:
-    """The network with its first weights: from the run's seed, or from the checkpoint it starts from."""
-    seed_everything(spec.config.seed)
-    module = architectures.build(spec.model.architecture, spec.model.options, spec.model.shapes)
-    if spec.start_from is not None:
-        weights, _ = checkpoint.read_file(Path(spec.start_from))
-        checkpoint.load_weights(module, weights)
-    return module
 
 
 def record_end(store: Store, run: str, attempt: int, current: AttemptRecord, outcome: FitOutcome) -> None:
@@ -118,7 +106,9 @@ def record_end(store: Store, run: str, attempt: int, current: AttemptRecord, out
             best_metrics=outcome.best_metrics, cause=None, message=None,
         )  # fmt: skip
         if moved:
-            store.history.put_attempt(run, replace(current, ended_at=now, outcome=outcome.reason))
+            store.history.put_attempt(
+                run, replace(current, ended_at=now, outcome=outcome.reason, resumed_from_step=outcome.resumed_from_step)
+            )
     logger.info("{} after {} epochs: {}", outcome.reason, outcome.epochs, asdict(outcome))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 import polars as pl
 
 from trainwell.contract.text import quoted
@@ -64,7 +65,7 @@ class Column:
 def recognise(series: pl.Series, *, decimal_comma: bool = False) -> tuple[Column, pl.Series]:
     """Tell what a column is and read it so; the series returned replaces the one given."""
     kind = series.dtype
-    if kind.is_nested() or kind in (pl.Binary, pl.Object):
+    if kind.is_nested() or isinstance(kind, pl.Binary | pl.Object):
         return Column(series.name, "nested", {"kind": "nested"}), series
     if isinstance(kind, pl.Categorical | pl.Enum):
         series = series.cast(pl.String)
@@ -72,7 +73,7 @@ def recognise(series: pl.Series, *, decimal_comma: bool = False) -> tuple[Column
         return _recognise_text(series, decimal_comma)
     if kind == pl.Null:
         return Column(series.name, "empty", {"kind": "empty"}, missing=len(series)), series
-    name = "boolean" if kind == pl.Boolean else "date" if kind in (pl.Date, pl.Datetime) else "number"
+    name = "boolean" if kind == pl.Boolean else "date" if isinstance(kind, pl.Date | pl.Datetime) else "number"
     return _described(series, {"kind": name})
 
 
@@ -92,6 +93,8 @@ def missing_cells(series: pl.Series, *, among_numbers: bool) -> pl.Series:
 
 def _recognise_text(series: pl.Series, decimal_comma: bool) -> tuple[Column, pl.Series]:
     series = series.str.strip_chars()
+    if (plain := _plain_numbers(series)) is not None:
+        return plain
     given = series.filter(~missing_cells(series, among_numbers=False))
     if given.is_empty():
         return Column(series.name, "empty", {"kind": "empty"}, missing=len(series)), series
@@ -105,6 +108,15 @@ def _recognise_text(series: pl.Series, decimal_comma: bool) -> tuple[Column, pl.
     if column.distinct > _TEXT_SHARE * len(given) and float(lengths.mean() or 0) > _TEXT_LENGTH:  # pyright: ignore[reportArgumentType]
         column = Column(series.name, "text", {"kind": "text"}, missing=column.missing, distinct=column.distinct)
     return column, values
+
+
+def _plain_numbers(series: pl.Series) -> tuple[Column, pl.Series] | None:
+    """The common case without the search: a column of finite numbers and nothing else."""
+    values = series.cast(pl.Float64, strict=False)
+    if values.null_count() or not values.len() or not values.is_finite().all() or series.str.contains(_CODE).any():
+        return None
+    values = _whole(values)
+    return Column(series.name, "number", {"kind": "number"}, distinct=values.n_unique()), values
 
 
 def _described(series: pl.Series, reading: dict[str, Any]) -> tuple[Column, pl.Series]:
@@ -159,7 +171,7 @@ def _number_readings(cells: pl.Series, decimal_comma: bool) -> list[dict[str, An
     if with_comma.is_empty():
         return [reading]
     thousands, decimal = {**reading, "thousands": ","}, {**reading, "decimal": ","}
-    ways = []
+    ways: list[dict[str, Any]] = []
     if with_comma.str.contains(_THOUSANDS).all():
         ways.append(thousands)
     if with_comma.str.contains(f"{_DECIMAL_COMMA}|{_THOUSANDS_DOT}").mean() > 1 - 2 * MOST_UNREAD:  # pyright: ignore[reportOperatorIssue, reportOptionalOperand]
@@ -186,7 +198,7 @@ def _numbers(series: pl.Series, reading: dict[str, Any]) -> pl.Series:
         return series.dt.total_microseconds().cast(pl.Float64) / 1e6
     if kind == pl.Time:
         return series.cast(pl.Int64).cast(pl.Float64) / 1e9
-    if kind in (pl.Date, pl.Datetime):
+    if isinstance(kind, pl.Date | pl.Datetime):
         return pl.Series(series.name, [None] * len(series), pl.Float64)
     return series.cast(pl.Float64, strict=False)
 
@@ -208,8 +220,8 @@ def _booleans(series: pl.Series, reading: dict[str, Any]) -> pl.Series:
 
 
 def _dates(series: pl.Series, reading: dict[str, Any]) -> pl.Series:
-    if series.dtype in (pl.Date, pl.Datetime):
-        if getattr(series.dtype, "time_zone", None):
+    if isinstance(series.dtype, pl.Date | pl.Datetime):
+        if isinstance(series.dtype, pl.Datetime) and series.dtype.time_zone:
             series = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
         return series.cast(pl.Datetime("us"))
     if series.dtype != pl.String or "format" not in reading:
@@ -231,8 +243,8 @@ def _whole(values: pl.Series) -> pl.Series:
     """Numbers without fractions as Int64, so that 3 is shown as 3 and not as 3.0."""
     if not values.dtype.is_float():
         return values
-    largest = values.abs().max()
-    if largest is None or float(largest) >= 2**53 or not (values == values.floor()).all():  # pyright: ignore[reportArgumentType]
+    numbers = values.drop_nulls().to_numpy()
+    if numbers.size == 0 or np.abs(numbers).max() >= 2**53 or not np.array_equal(numbers, np.floor(numbers)):
         return values
     return values.cast(pl.Int64)
 

@@ -121,7 +121,7 @@ def _sample(path: Path) -> tuple[str, bool]:
 
 def _separator(sample: str, suffix: str, *, complete: bool) -> str:
     """The separator that cuts the sample into most columns of equal number; a comma when none does."""
-    widths = {}
+    widths: dict[str, int] = {}
     text = sample.strip("\r\n")
     for separator in SEPARATORS:
         try:
@@ -167,6 +167,8 @@ class _Counter:
 
     def take(self, chunk: bytes) -> None:
         self._check_characters(chunk)
+        if not self.quotes:
+            self._check_no_quote_opens(chunk)
         data = np.frombuffer(chunk, np.uint8)
         newlines = np.flatnonzero(data == _NEWLINE)
         ends, cuts = newlines, np.flatnonzero(data == self.separator)
@@ -237,6 +239,11 @@ class _Counter:
                 return
             line = self.lines + whole[: error.start].count(b"\n") + 1
             raise _not_utf8(f"Line {line} is not UTF-8; it may be Latin-1 or Windows-1252.") from error
+
+    def _check_no_quote_opens(self, chunk: bytes) -> None:
+        opening = bytes([self.separator, _QUOTE])
+        if opening in chunk or b'\n"' in chunk:
+            raise TrainwellError("unclosed_quote", "Quotation marks open fields.", argument="source")
 
     def _ragged(self, line: int, fields: int) -> TrainwellError:
         return TrainwellError(

@@ -81,7 +81,7 @@ def input_names(encodings: Sequence[Encoding]) -> list[str]:
             names += [
                 f"{name} {turn} of {cycle}" for cycle in encoding.get("cycles", ()) for turn in ("sine", "cosine")
             ]
-        names += [f"{name} is missing"] * (encoding["missing"] and not _is_pair(encoding))
+        names += [f"{name} is missing"] * encoding["missing"]
     return names
 
 
@@ -106,7 +106,7 @@ def encode_frame(encodings: Sequence[Encoding], frame: pl.DataFrame) -> np.ndarr
 
 def read_columns(encodings: Sequence[Encoding], frame: pl.DataFrame) -> pl.DataFrame:
     """The frame's cells read as they were read when the encodings were fitted; infinities become missing."""
-    series = []
+    series: list[pl.Series] = []
     for encoding in encodings:
         values = read_as(frame[encoding["name"]], encoding["reading"])
         if values.dtype.is_float():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import polars as pl
 from polars.exceptions import PanicException, PolarsError
@@ -89,11 +89,12 @@ def rows_frame(rows: Sequence[Any], names: Sequence[str] | None = None, argument
         TrainwellError: `bad_row`, `bad_value`, `duplicate_columns`, `too_many_columns`.
     """
     found: dict[str, None] = dict.fromkeys(names or ())
-    as_lists = isinstance(rows[0], list | tuple)
+    first: Any = rows[0]
+    as_lists = isinstance(first, list | tuple)
     if as_lists and names is None:
-        found = dict.fromkeys(tidy_names([""] * len(rows[0]))[0])
+        found = dict.fromkeys(tidy_names([""] * len(cast("list[Any]", first)))[0])
     for number, row in enumerate(rows):
-        if as_lists and isinstance(row, list | tuple) and len(row) == len(found):
+        if as_lists and isinstance(row, list | tuple) and len(cast("list[Any]", row)) == len(found):
             continue
         if as_lists or not isinstance(row, dict):
             expected = f"a list of {len(found)} values" if as_lists else "an object by column name"
@@ -101,7 +102,7 @@ def rows_frame(rows: Sequence[Any], names: Sequence[str] | None = None, argument
                 "bad_row", f"Row {number} is not {expected}.", argument=f"{argument}/{number}", got=row,
                 allowed=expected, hint=f"The columns are: {', '.join(map(quoted, list(found)[:20]))}.",
             )  # fmt: skip
-        found.update(dict.fromkeys(row))
+        found.update(dict.fromkeys(cast("dict[str, Any]", row)))
     if not found:
         raise TrainwellError("bad_row", "The rows hold no columns.", argument=argument)
     columns = list(found)
@@ -114,7 +115,7 @@ def rows_frame(rows: Sequence[Any], names: Sequence[str] | None = None, argument
 
 
 def _series(name: str, values: list[Any], argument: str) -> pl.Series:
-    kinds = {type(value) for value in values if value is not None}
+    kinds: set[type] = {type(value) for value in values if value is not None}
     if kinds <= {bool}:
         return pl.Series(name, values, pl.Boolean)
     if kinds <= {int, float, bool}:
@@ -237,7 +238,7 @@ def _json_array(path: Path) -> list[Any]:
 
 
 def _json_lines(path: Path) -> list[Any]:
-    rows = []
+    rows: list[Any] = []
     line, number = "", 0
     try:
         with path.open(encoding="utf-8-sig") as stream:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from trainwell.contract.findings import Finding, Fix
 from trainwell.contract.text import rounded
-from trainwell.diagnosis.phrases import NON_FINITE
+from trainwell.diagnosis.phrases import NON_FINITE, failures
 from trainwell.diagnosis.repair import fixes, lower_lr, train_fix
 from trainwell.diagnosis.settings import learning_rate, lr_is_high, number
 from trainwell.diagnosis.signals import finite, reference_loss, rounded_facts
@@ -54,9 +54,10 @@ def _broken(record: EpochRecord) -> bool:
 
 
 def _reported(trace: Trace) -> bool:
-    attempts = [f"{attempt.cause or ''} {attempt.message or ''}" for attempt in trace.attempts]
-    said = "non_finite_loss" in trace.told
-    return said or any("non_finite" in text or NON_FINITE.search(text) for text in [trace.error or "", *attempts])
+    if "non_finite_loss" in trace.told:
+        return True
+    caused = any(text.startswith("non_finite_loss:") for text in failures(trace))
+    return caused or (not trace.attempts and bool(trace.error and NON_FINITE.search(trace.error)))
 
 
 def _recovered(trace: Trace) -> bool:

@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING
 
 from trainwell.contract.findings import Finding, Fix
-from trainwell.diagnosis.phrases import OUT_OF_MEMORY
+from trainwell.diagnosis.phrases import OUT_OF_MEMORY, failures
 from trainwell.diagnosis.repair import fixes, model_fix, train_fix
 from trainwell.diagnosis.settings import hidden_dims, number
 from trainwell.diagnosis.signals import rounded_facts
@@ -34,8 +34,7 @@ _SIZES = {
 
 def check(trace: Trace) -> Finding | None:
     """Judge by the error's text, the attempts, or what was told."""
-    texts = [trace.error or "", *(f"{attempt.cause or ''} {attempt.message or ''}" for attempt in trace.attempts)]
-    hits = [text for text in texts if "out_of_memory" in text or OUT_OF_MEMORY.search(text)]
+    hits = [text for text in failures(trace) if text.startswith("out_of_memory:") or OUT_OF_MEMORY.search(text)]
     if not hits and "out_of_memory" not in trace.told:
         return None
     sizes = _sizes(" ".join(hits))
@@ -47,7 +46,7 @@ def check(trace: Trace) -> Finding | None:
         cause=_cause(sizes),
         confidence=0.98 if hits else 0.9,
         evidence=_evidence(trace, sizes),
-        fixes=_fixes(trace),
+        fixes=_fixes(trace, recovered=recovered),
     )
 
 
@@ -69,9 +68,7 @@ def _cause(sizes: dict[str, int]) -> str:
             "set PYTORCH_ALLOC_CONF=expandable_segments:True, or take smaller batches."
         )
     if requested and sizes.get("capacity_bytes", requested) < requested:
-        return (
-            f"One tensor of {_shown(requested)} is more than the device has: the network or batch is far too large."
-        )
+        return f"One tensor of {_shown(requested)} is more than the device has: the network or batch is far too large."
     if requested and free is not None:
         return f"{_shown(requested)} was asked for with {_shown(free)} free: the batch's activations do not fit."
     asked = f" ({_shown(requested)} was asked for)" if requested else ""
@@ -79,7 +76,7 @@ def _cause(sizes: dict[str, int]) -> str:
 
 
 def _shown(size: int) -> str:
-    for unit, scale in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+    for unit, scale in (("TiB", 2**40), ("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
         if size >= scale:
             return f"{size / scale:.3g} {unit}"
     return f"{size} bytes"
@@ -95,16 +92,22 @@ def _evidence(trace: Trace, sizes: dict[str, int]) -> dict[str, object]:
     return {**sizes, **settings}
 
 
-def _fixes(trace: Trace) -> tuple[Fix, ...]:
+def _pieces(trace: Trace) -> int:
+    """Micro-batches in each step of the last attempt: as asked, times what the retries divided by."""
+    return int(number(trace.config, "accumulate") or 1) * int(number(trace.config, "micro_batch_divisor") or 1)
+
+
+def _fixes(trace: Trace, *, recovered: bool) -> tuple[Fix, ...]:
     batch = number(trace.config, "batch_size")
-    pieces = int(number(trace.config, "accumulate") or 1)
+    pieces = _pieces(trace)
+    wanted = pieces if recovered else 2 * pieces
     split = None
-    if batch is None or batch >= 2 * pieces:
+    if batch is None or batch >= wanted:
         split = train_fix(
             trace,
-            {"accumulate": pieces * 2},
-            reason="Halve the micro-batch by accumulating over more of them: as many rows in each step as before.",
-            expected="About half the activation memory, the same learning curve, slightly slower.",
+            {"accumulate": wanted},
+            reason="Smaller micro-batches, accumulated: as many rows in each optimizer step as before.",
+            expected="Less activation memory (half with each doubling), the same learning curve, slightly slower.",
         )
     smaller = None
     if batch is None or batch >= 2:

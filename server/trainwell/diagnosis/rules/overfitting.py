@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from trainwell.contract.findings import Finding, Fix
 from trainwell.contract.text import rounded
 from trainwell.diagnosis.repair import fixes, model_fix, train_fix
-from trainwell.diagnosis.settings import model_options, number
+from trainwell.diagnosis.settings import hidden_dims, model_options, number
 from trainwell.diagnosis.signals import (
     RECENT_EPOCHS,
     chance_accuracy,
@@ -125,6 +125,14 @@ def _symptom(trace: Trace, rise: float | None, gap: float | None) -> str:
     if gap is not None:
         train, val_score = recent(finite(trace, "train_accuracy")), recent(finite(trace, "val_accuracy"))
         return f"Training accuracy {rounded(train)} stands far above validation accuracy {rounded(val_score)}."
+    told = trace.told_numbers
+    if "train_accuracy" in told and "val_accuracy" in told:
+        return (
+            f"Accuracy is {rounded(told['train_accuracy'])} in training, {rounded(told['val_accuracy'])} in validation."
+        )
+    if "train_loss" in told and "val_loss" in told:
+        train_loss, val_loss = rounded(told["train_loss"]), rounded(told["val_loss"])
+        return f"The loss is {train_loss} in training, {val_loss} in validation."
     return "Validation gets worse, or stays far behind, while training gets better, as you told."
 
 
@@ -163,28 +171,43 @@ def _evidence(trace: Trace, rise: float | None, gap: float | None) -> dict[str, 
 
 
 def _fixes(trace: Trace) -> tuple[Fix, ...]:
-    dropout = number(model_options(trace), "dropout") or 0.0
-    decay = number(trace.config, "weight_decay")
-    smoothing = None
-    if not is_regression(trace) and not number(trace.config, "label_smoothing"):
-        smoothing = train_fix(
+    dropout, decay = number(model_options(trace), "dropout") or 0.0, number(trace.config, "weight_decay")
+    more_dropout = model_fix(
+        trace,
+        {"dropout": 0.3 if dropout < 0.2 else min(dropout + 0.2, 0.6)},
+        reason="More dropout, so that no unit can learn a row by heart. Then train the new model.",
+        expected="The last epochs come close to the best one; the kept best weights gain little.",
+    )
+    stop = None
+    if number(trace.config, "early_stopping") == 0:
+        stop = train_fix(
             trace,
-            {"label_smoothing": 0.1},
-            reason="Smooth the labels, so that wrong ones pull less.",
-            expected="A flatter validation loss; most with wrong labels.",
+            {"early_stopping": 10},
+            reason="Stop when validation no longer gets better; what follows is learning by heart.",
+            expected="The same best weights in less time.",
         )
-    return fixes(
-        model_fix(
+    more_decay = train_fix(
+        trace,
+        {"weight_decay": 0.1 if decay is None else max(decay * 10, 0.01)},
+        reason="Stronger weight decay keeps the weights small.",
+        expected="A slower rise of the validation loss; a weak repair with AdamW.",
+    )
+    return fixes(more_dropout, _simpler(trace), stop, more_decay)
+
+
+def _simpler(trace: Trace) -> Fix | None:
+    """Half the width for regression, smooth labels for classification."""
+    if not is_regression(trace):
+        return train_fix(
             trace,
-            {"dropout": 0.3 if dropout < 0.2 else min(dropout + 0.2, 0.6)},
-            reason="More dropout, so that no unit can learn a row by heart. Then train the new model.",
-            expected="The gap between training and validation shrinks; the training score falls a little.",
-        ),
-        train_fix(
-            trace,
-            {"weight_decay": 0.1 if decay is None else max(decay * 10, 0.01)},
-            reason="Stronger weight decay keeps the weights small.",
-            expected="The validation loss rises later or not at all.",
-        ),
-        smoothing,
+            {"label_smoothing": number(trace.config, "label_smoothing") or 0.1},
+            reason="Smooth the labels, so that wrong ones pull less.",
+            expected="A flatter validation loss and a slightly better score, most with wrong labels.",
+        )
+    dims = hidden_dims(trace)
+    return model_fix(
+        trace,
+        {"hidden_dims": [max(dim // 2, 1) for dim in dims] or [32]},
+        reason="Halve the layers, so that there is less room for rows learned by heart. Then train the new model.",
+        expected="The last epochs come close to the best one.",
     )

@@ -1,0 +1,231 @@
+"""The command line: the tools without MCP, the server, and what an installation needs.
+
+Each branch imports its own side only, so that `call` never loads mcp, and nothing here loads torch.
+"""
+
+# ruff: noqa: PLC0415  (imports stand in the branch that needs them; see above)
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trainwell import __version__
+from trainwell.contract.errors import TrainwellError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from trainwell.tools.dispatch import Outcome
+    from trainwell.tools.services import Services
+
+OK, ERROR, USAGE = 0, 1, 2
+FAILED, STOPPED, DIVERGED, STALLED = 3, 4, 5, 6
+INTERRUPTED = 130
+WAIT_SECONDS = 5.0  # of one look; between looks the queue is moved on
+WAIT_CODES = f"""exit codes: {OK} completed, {FAILED} failed, {STOPPED} stopped, {DIVERGED} diverged (the loss was not \
+finite), {STALLED} stalled (its worker says nothing any more), {ERROR} error"""
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code."""
+    options = _parser().parse_args(words)
+    branch: Callable[[argparse.Namespace], int] = options.branch
+    try:
+        return branch(options)
+    except TrainwellError as error:
+        from trainwell.tools.dispatch import refused
+
+        print(refused(error).text, file=sys.stderr)
+        return USAGE if error.code == "bad_manifest" else ERROR
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:  # somebody closed our output, as `head` does
+        sys.stderr.close()
+        return ERROR
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="trainwell", description="Trains, evaluates, diagnoses and saves networks.")
+    parser.add_argument("--version", action="version", version=f"trainwell {__version__}")
+    parser.add_argument("--workspace", type=Path, metavar="DIR", help="where data is read and state is kept")
+    parser.add_argument("--skill", type=Path, metavar="PATH", help="a manifest whose limits and defaults replace ours")
+    parser.add_argument(
+        "--allow-read", type=Path, metavar="DIR", action="append", default=[], help="a further folder to read from"
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def command(name: str, branch: Callable[[argparse.Namespace], int], told: str, **more: Any) -> Any:
+        added = commands.add_parser(name, help=told, description=told, **more)
+        added.set_defaults(branch=branch)
+        return added
+
+    command("serve", _serve, "serve MCP over standard input and output")
+    call = command("call", _call, "call a tool; exit code 0 or 1")
+    call.add_argument("--json", action="store_true", help="print the structured answer alone")
+    call.add_argument("tool")
+    call.add_argument("arguments", nargs="?", default="{}", help="a JSON object, @FILE, or - for standard input")
+    tools = command("tools", _tools, "list the tools")
+    tools.add_argument("--json", action="store_true", help="as tools/list has them, with their schemas")
+    wait = command("wait", _wait, "sleep until a run has ended", epilog=WAIT_CODES)
+    wait.add_argument("run", help="its handle, a unique prefix, or latest")
+    command("doctor", _doctor, "say what this machine can do and what is wrong; exit code 0 or 1")
+    schemas = command("schemas", _schemas, "write schemas/ of this checkout")
+    schemas.add_argument("--check", action="store_true", help="write nothing; exit code 1 if a file is out of date")
+    command("demo", _demo, "the main job on two data sets, through the real server")
+    return parser
+
+
+def _open(options: argparse.Namespace, level: str = "WARNING") -> Services:
+    from trainwell.contract.log import log_to_stderr
+    from trainwell.tools.services import open_services
+
+    log_to_stderr(level)
+    return open_services(options.workspace, options.skill, tuple(options.allow_read))
+
+
+def _serve(options: argparse.Namespace) -> int:
+    import anyio
+
+    from trainwell.contract.log import log_to_stderr
+    from trainwell.protocol.server import serve
+
+    services = _open(options, "INFO")
+    log_to_stderr(services.manifest.log_level)
+    anyio.run(serve, services)
+    return OK
+
+
+def _call(options: argparse.Namespace) -> int:
+    import anyio
+
+    from trainwell.tools.dispatch import call_tool
+
+    try:
+        arguments = _read_json(options.arguments)
+    except (ValueError, OSError, RecursionError) as error:
+        print(f"bad_json: the arguments are not JSON: {str(error)[:200]}", file=sys.stderr)
+        return USAGE
+    _speak_utf8()
+    outcome = anyio.run(call_tool, _open(options), options.tool, arguments)
+    if options.json:
+        print(json.dumps(outcome.structured, ensure_ascii=False))
+    else:
+        _show(outcome)
+    return ERROR if outcome.is_error else OK
+
+
+def _show(outcome: Outcome) -> None:
+    print(outcome.text, file=sys.stderr if outcome.is_error else sys.stdout)
+    if outcome.picture is not None:
+        print(f"Picture: {outcome.picture}")
+
+
+def _read_json(text: str) -> Any:
+    if text == "-":
+        text = sys.stdin.read()
+    elif text.startswith("@"):
+        text = Path(text[1:]).read_text(encoding="utf-8")
+    return json.loads(text, object_pairs_hook=_once_each)
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        message = "a key stands twice in one object"
+        raise ValueError(message)
+    return fields
+
+
+def _speak_utf8() -> None:
+    """Whatever the locale says: answers hold text from data."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
+def _tools(options: argparse.Namespace) -> int:
+    from trainwell.contract.log import log_to_stderr
+    from trainwell.contract.manifest import load_manifest
+    from trainwell.tools.registry import listings
+
+    log_to_stderr("WARNING")
+    listed = listings(load_manifest(options.skill))
+    if options.json:
+        print(json.dumps(listed, ensure_ascii=False, separators=(",", ":")))
+        return OK
+    for tool in listed:
+        required = tool["inputSchema"].get("required", [])
+        names = [name if name in required else f"[{name}]" for name in tool["inputSchema"]["properties"]]
+        print(f"{tool['name']}  {' '.join(names)}\n    {tool['description']}")
+    return OK
+
+
+def _wait(options: argparse.Namespace) -> int:
+    import anyio
+
+    _speak_utf8()
+    services = _open(options)
+    outcome, code = anyio.run(_until_ended, services, options.run)
+    _show(outcome)
+    return code
+
+
+async def _until_ended(services: Services, run: str) -> tuple[Outcome, int]:
+    """Look at a run until it has ended or stalled; the last look and the exit code."""
+    from trainwell.runs.lifecycle import FINAL
+    from trainwell.runs.view import is_stalled
+    from trainwell.tools.dispatch import call_tool
+
+    while True:
+        outcome = await call_tool(services, "get_run", {"run": run, "wait_seconds": WAIT_SECONDS})
+        if outcome.is_error:
+            return outcome, ERROR
+        run = outcome.structured["run"]  # so that `latest` stays the run that it was
+        row = services.store.runs.get(run)
+        if row["state"] in FINAL:
+            return outcome, _exit_code(row["state"], row["cause"])
+        if is_stalled(row):
+            return outcome, STALLED
+
+
+def _exit_code(state: str, cause: str | None) -> int:
+    if state == "failed":
+        return DIVERGED if cause == "non_finite_loss" else FAILED
+    return OK if state == "completed" else STOPPED
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from trainwell.contract.log import log_to_stderr
+    from trainwell.doctor import examine
+
+    log_to_stderr("ERROR")
+    broken = False
+    for check in examine(options.workspace, options.skill, tuple(options.allow_read)):
+        print(check.line, flush=True)
+        broken = broken or check.state == "FAIL"
+    print("Something is broken; see FAIL above." if broken else "Nothing is broken.")
+    return ERROR if broken else OK
+
+
+def _schemas(options: argparse.Namespace) -> int:
+    from trainwell.tools.schema_files import differing, write
+
+    if not options.check:
+        for path in write():
+            print(path)
+        return OK
+    different = differing()
+    for path in different:
+        print(f"{path} is out of date; run `trainwell schemas`", file=sys.stderr)
+    return ERROR if different else OK
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from trainwell.demo import main as demo
+
+    return demo(options.workspace or Path("demo"))

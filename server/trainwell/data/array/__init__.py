@@ -1,0 +1,1 @@
+"""NumPy arrays: files looked at by their headers, inputs scaled."""

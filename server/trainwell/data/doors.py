@@ -1,0 +1,194 @@
+"""The front doors of the data room: inspect, prepare, encode."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from trainwell.contract.errors import TrainwellError, did_you_mean, next_call
+from trainwell.contract.specs import PreparedData
+from trainwell.contract.text import finite, plain
+from trainwell.data.cache import fingerprint_of, get_or_make
+from trainwell.data.content import refuse_unreadable
+from trainwell.data.kinds import Kind, find_kind, kind, names
+from trainwell.data.parts import EncodedRows, Request
+from trainwell.data.source import Source, content_hash, open_source
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from trainwell.store.workspace import Workspace
+
+LONGEST_INSPECTION_BYTES = 2000
+# (part of the answer, most entries that stay), in the order in which they are cut.
+_CUTS = (
+    ("notes", 3), ("warnings", 6), ("columns", 4), ("class_counts", 6), ("warnings", 4), ("missing", 3), ("columns", 2),
+    ("notes", 1), ("target_candidates", 2), ("warnings", 2), ("class_counts", 3), ("columns", 0), ("notes", 0),
+)  # fmt: skip
+_COMMON = {"source", "rows", "target", "task", "kind", "split", "validation_fraction", "test_fraction", "seed"}
+
+
+def inspect(workspace: Workspace, arguments: dict[str, Any]) -> dict[str, Any]:
+    """What a source holds, in less than 2 KB of compact JSON.
+
+    Args:
+        workspace: Where paths are looked up.
+        arguments: Those of the tool `inspect_data`: `source` or `rows`, and `target`.
+
+    Returns:
+        `kind`, `source`, `rows`, `columns` or `arrays`, `missing`, `target_candidates`, `warnings`, `notes`,
+        `next_call`; with a target also `target`, `task` and its classes or range.
+
+    Raises:
+        TrainwellError: what was wrong with the source or the target.
+    """
+    source = open_source(workspace, arguments.get("source"), arguments.get("rows"))
+    refuse_unreadable(source)
+    found = find_kind(source, "auto")
+    facts = finite(found.inspect(source, arguments.get("target")))
+    answer = {"kind": found.KIND, "source": source.shown, **facts}
+    target = answer.get("target") or next(iter(answer["target_candidates"]), None)
+    if arguments.get("source") is not None and target is not None:
+        known = {} if source.shipped and target == "target" else {"target": target}
+        answer["next_call"] = next_call("prepare_data", source=arguments["source"], **known)
+    if "target" in answer:
+        answer["target"] = plain(answer["target"], 80)
+    answer["target_candidates"] = [plain(name, 80) for name in answer["target_candidates"]]
+    return _shortened(answer)
+
+
+def prepare(workspace: Workspace, arguments: dict[str, Any]) -> PreparedData:
+    """Read, split and encode a source into the workspace; the same call again finds what is there.
+
+    Args:
+        workspace: Holds `.trainwell/data/<handle>/`.
+        arguments: Those of the tool `prepare_data`, after defaults.
+
+    Raises:
+        TrainwellError: what was wrong with the source, the target or the arguments; nothing is left behind.
+    """
+    source = open_source(workspace, arguments.get("source"), arguments.get("rows"))
+    refuse_unreadable(source)
+    found = find_kind(source, arguments.get("kind") or "auto")
+    request = _request(found, arguments)
+    before = _state(source)
+    asked = {name: value for name, value in vars(request).items() if name != "config"}
+    fingerprint = fingerprint_of(
+        content_hash(source), {**asked, "kind": found.KIND, "config": request.config.model_dump(mode="json")}
+    )
+
+    def make(handle: str, folder: Path) -> PreparedData:
+        draft = found.prepare(source, request, folder)
+        if _state(source) != before:
+            raise TrainwellError(
+                "file_changed", "The file changed while it was read.", argument="source", hint="Try again later."
+            )
+        return PreparedData(
+            handle=handle,
+            name=source.name,
+            kind=found.KIND,
+            source=source.shown,
+            fingerprint=fingerprint,
+            **vars(draft),
+        )
+
+    return get_or_make(workspace, source.name, fingerprint, make)
+
+
+def encode(prepared: PreparedData, *, rows: list[Any] | None = None, source: Source | None = None) -> EncodedRows:
+    """Raw rows as network inputs, through the preprocessing that was fitted on the training rows.
+
+    Args:
+        prepared: What the network was trained on; its folder is not needed.
+        rows: Objects by column name, or lists of values in the order of the source's columns without the target.
+        source: A file of raw rows instead.
+
+    Raises:
+        TrainwellError: `missing_column`, `bad_row`, `bad_value`, `wrong_shape`, or what reading the file raises.
+    """
+    if source is not None:
+        refuse_unreadable(source)
+    return kind(prepared.kind).encode(prepared, rows, source)
+
+
+def raw_source(workspace: Workspace, prepared: PreparedData, split: str) -> Source | None:
+    """The raw rows of a validation or test split, to be encoded by another run's preprocessing."""
+    folder = workspace.data_dir(prepared.handle)
+    for file in (folder / f"raw_{split}.parquet", folder / f"raw_{split}.npz"):
+        if file.is_file():
+            return Source(name=prepared.name, shown=f"{prepared.handle} ({split})", path=file)
+    return None
+
+
+def _state(source: Source) -> tuple[int, int] | None:
+    if source.path is None:
+        return None
+    facts = source.path.stat()
+    return facts.st_size, facts.st_mtime_ns
+
+
+def _request(found: Kind, arguments: dict[str, Any]) -> Request:
+    """The typed request; arguments that belong to another kind are refused."""
+    own = set(found.Config.model_fields)
+    others = {field for name in names() for field in kind(name).Config.model_fields} - own
+    options: dict[str, Any] = {}
+    for name, value in arguments.items():
+        if value is None or name in _COMMON:
+            continue
+        if name in others:
+            raise TrainwellError(
+                "not_for_this_kind", f"This argument does not apply to data of kind {found.KIND}.", argument=name,
+                hint="Leave it out.",
+            )  # fmt: skip
+        if name not in own:
+            raise TrainwellError(
+                "unknown_argument", "There is no such argument.", argument=name, allowed=sorted(_COMMON | own),
+                hint=did_you_mean(name, _COMMON | own),
+            )  # fmt: skip
+        options[name] = value
+    try:
+        config = found.Config.model_validate(options)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise TrainwellError(
+            "bad_argument", first["msg"], argument="/".join(map(str, first["loc"])), got=first["input"]
+        ) from error
+    return Request(
+        target=arguments.get("target"),
+        task=arguments.get("task") or "auto",
+        split=arguments.get("split") or "auto",
+        validation_fraction=arguments.get("validation_fraction", 0.15),
+        test_fraction=arguments.get("test_fraction", 0.2),
+        seed=arguments.get("seed", 0),
+        config=config,
+    )
+
+
+def _shortened(answer: dict[str, Any]) -> dict[str, Any]:
+    """The answer cut, least important first, until it is short; what was cut is counted."""
+    for part, most in _CUTS:
+        if len(json.dumps(answer, separators=(",", ":"), ensure_ascii=False).encode()) <= LONGEST_INSPECTION_BYTES:
+            break
+        if part == "columns":
+            _cut_names(answer, most)
+        else:
+            _cut(answer, part, most)
+    return answer
+
+
+def _cut(answer: dict[str, Any], name: str, most: int) -> None:
+    whole: Any = answer.get(name)
+    entries: list[Any] = list(whole or ())
+    if len(entries) <= most:
+        return
+    kept = entries[:most]
+    answer[name] = {key: whole[key] for key in kept} if isinstance(whole, dict) else kept
+    answer[f"more_{name}"] = answer.get(f"more_{name}", 0) + len(entries) - most
+
+
+def _cut_names(answer: dict[str, Any], most: int) -> None:
+    for group in answer.get("columns", {}).values():
+        if isinstance(group, dict) and "first" in group:
+            group["first"] = group["first"][:most]

@@ -1,0 +1,185 @@
+"""Arrays: .npz with inputs and target under two keys, or one .npy whose last column is the target.
+
+Inputs keep their shape; (N, F) numbers are scaled column by column, uint8 and higher dimensions as a whole.
+The network gets one input `x`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from trainwell.contract.errors import TrainwellError
+from trainwell.contract.specs import Spec, TensorSpec, Warned
+from trainwell.data import target as targets
+from trainwell.data.array.files import ArrayFile, open_arrays
+from trainwell.data.array.inputs import (
+    as_numbers,
+    describe_inputs,
+    encode_inputs,
+    fit_inputs,
+    input_warnings,
+    wrong_shape,
+)
+from trainwell.data.content import recognise_content
+from trainwell.data.files import save_split, write_rows
+from trainwell.data.memory import check_disk
+from trainwell.data.parts import Array, Draft, EncodedRows, Request
+from trainwell.data.splits import split_rows
+from trainwell.data.target import Target
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from trainwell.contract.specs import PreparedData
+    from trainwell.data.source import Source
+    from trainwell.data.splits import Rows
+
+KIND = "arrays"
+INPUT = "x"
+
+
+class Config(Spec):
+    """Arrays have no options of their own."""
+
+
+def recognise(source: Source) -> bool:
+    """Whether the source is one of NumPy's formats."""
+    return source.path is not None and recognise_content(source.path) in {"npy", "npz"}
+
+
+def inspect(source: Source, target: str | None) -> dict[str, Any]:
+    """What the arrays hold, for an agent; see `data.inspect`."""
+    file = _open(source)
+    answer: dict[str, Any] = {"arrays": file.shown(), "target_candidates": file.target_names()}
+    chosen = file.choose(target, needs_target=target is not None)
+    answer |= {"rows": len(chosen.inputs), "inputs": describe_inputs(chosen.inputs)}
+    warnings: list[Warned] = []
+    notes = list(chosen.notes)
+    if chosen.labels is not None and chosen.name is not None:
+        learnt, _ = _learn(chosen.name, chosen.labels, "auto", warnings)
+        warnings += targets.suspicions(learnt, None)
+        answer |= {"target": chosen.name, "task": learnt.task}
+        notes += filter(None, [learnt.note])
+        if learnt.task == "classification":
+            counts = targets.class_counts(learnt)
+            answer["classes"] = len(counts)
+            answer["class_counts"] = dict(list(zip(learnt.classes, counts, strict=True))[:12])
+    warnings += input_warnings(chosen.inputs)
+    answer["warnings"] = [warned.model_dump(exclude_none=True) for warned in warnings]
+    answer["notes"] = notes
+    return answer
+
+
+def prepare(source: Source, request: Request, folder: Path) -> Draft:
+    """Split, fit on the training rows and write the arrays; see `Draft`.
+
+    Raises:
+        TrainwellError: what was wrong with the file, the shapes or the target.
+    """
+    chosen = _open(source).choose(request.target, needs_target=True)
+    labels, name, inputs = chosen.labels, chosen.name, chosen.inputs
+    if labels is None or name is None:
+        raise targets.no_target([], [], None)
+    warnings: list[Warned] = []
+    learnt, kept = _learn(name, labels, request.task, warnings)
+    splits = split_rows(
+        len(kept), targets.groups_for(learnt, request.split), validation_fraction=request.validation_fraction,
+        test_fraction=request.test_fraction, seed=request.seed,
+    )  # fmt: skip
+    encoding: dict[str, Any] = {"version": 1, **fit_inputs(inputs, kept[splits["train"]]), "keys": [chosen.key, name]}
+    warnings += input_warnings(inputs) + targets.suspicions(learnt, splits)
+    shape = tuple(int(size) for size in encoding["output_shape"])
+    check_disk(len(kept) * int(np.prod(shape, dtype=np.int64)) * 4, folder)
+    mean, deviation = targets.scaling_of(learnt, splits["train"])
+    for split, rows in splits.items():
+        write_rows(
+            folder / f"{split}_{INPUT}.npy", kept[rows], shape, lambda part: encode_inputs(encoding, inputs[part])
+        )
+        save_split(folder, split, targets.encoded(learnt, rows, mean, deviation), kept[rows])
+        if split != "train":
+            raw = {encoding["keys"][0]: inputs[kept[rows]], name: labels[kept[rows]]}
+            _save_raw(folder / f"raw_{split}.npz", raw)
+    return Draft(
+        task=learnt.task,
+        inputs=(TensorSpec(name=INPUT, shape=shape),),
+        target=name,
+        classes=learnt.classes,
+        class_counts=targets.class_counts(learnt),
+        target_mean=mean,
+        target_std=deviation,
+        splits={split: len(rows) for split, rows in splits.items()},
+        baseline=targets.baseline_of(learnt, splits),
+        encoding=encoding,
+        warnings=tuple(warnings),
+        notes=(*chosen.notes, *filter(None, [learnt.note])),
+    )
+
+
+def encode(prepared: PreparedData, rows: list[Any] | None, source: Source | None) -> EncodedRows:
+    """Raw rows (nested lists), or an array file of them, as network inputs.
+
+    Raises:
+        TrainwellError: `wrong_shape`, `bad_value`, or what reading the file raises.
+    """
+    encoding = prepared.encoding
+    if rows is not None:
+        inputs = as_numbers(rows, encoding)
+        return EncodedRows((encode_inputs(encoding, inputs),), None, len(inputs))
+    if source is None:
+        raise TrainwellError("missing_argument", "There are no rows to encode.", argument="rows")
+    if not recognise(source):
+        raise TrainwellError(
+            "wrong_kind_of_file", "The network was trained on arrays.", argument="source", got=source.shown,
+            allowed=".npz or .npy with the same inputs",
+        )  # fmt: skip
+    inputs, labels = _open(source).again(encoding["keys"], tuple(encoding["shape"]))
+    if inputs.shape[1:] != tuple(encoding["shape"]):
+        raise wrong_shape(inputs.shape[1:], encoding, "source")
+    target = None if labels is None else _encode_labels(prepared, labels)
+    notes = ["The target has values that are missing or of an unknown class; it is not used."]
+    return EncodedRows(
+        (encode_inputs(encoding, inputs),), target, len(inputs), notes if labels is not None and target is None else []
+    )
+
+
+def _open(source: Source) -> ArrayFile:
+    if source.path is None:
+        raise TrainwellError("missing_argument", "Arrays come from a file.", argument="source")
+    return open_arrays(source.path)
+
+
+def _learn(name: str, labels: Array, task: str, found: list[Warned]) -> tuple[Target, Rows]:
+    """The target of the rows that have one, and their numbers."""
+    if labels.dtype.kind in "US":
+        texts = labels.astype(str)
+        rows = np.flatnonzero(texts != "").astype(np.int64)
+        found += targets.check_present(name, len(labels) - len(rows), 0, len(labels))
+        classes, codes = np.unique(texts[rows], return_inverse=True)
+        return targets.class_target(name, [str(label) for label in classes], codes.astype(np.int64), task), rows
+    values = labels.astype(np.float64)
+    infinite, known = int(np.isinf(values).sum()), ~np.isnan(values)
+    found += targets.check_present(name, int((~known).sum()), infinite, len(values))
+    rows = np.flatnonzero(known).astype(np.int64)
+    return targets.number_target(name, values[rows], "classification" if labels.dtype == np.bool_ else task), rows
+
+
+def _encode_labels(prepared: PreparedData, labels: Array) -> Array | None:
+    if prepared.task == "regression":
+        if labels.dtype.kind in "US" or not np.isfinite(labels.astype(np.float64)).all():
+            return None
+        return ((labels.astype(np.float64) - prepared.target_mean) / prepared.target_std).astype(np.float32)
+    if labels.dtype.kind in "US":
+        texts = [str(label) for label in labels]
+    else:
+        numbers = labels.astype(np.float64)
+        texts = [str(int(v)) if np.isfinite(v) and v == int(v) else repr(float(v)) for v in numbers]
+    numbers_of = {label: number for number, label in enumerate(prepared.classes)}
+    codes = np.array([numbers_of.get(text, -1) for text in texts], np.int64)
+    return codes if (codes >= 0).all() else None
+
+
+def _save_raw(path: Path, arrays: dict[str, Array]) -> None:
+    with path.open("wb") as stream:
+        np.savez(stream, allow_pickle=False, **arrays)

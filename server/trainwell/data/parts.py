@@ -1,0 +1,77 @@
+"""What the rooms of data hand to each other and to their neighbours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from trainwell.contract.specs import Baseline, Spec, Task, TensorSpec, Warned
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked of `prepare_data`, without the source; `config` holds the options of the kind."""
+
+    target: str | None
+    task: str
+    split: str
+    validation_fraction: float
+    test_fraction: float
+    seed: int
+    config: Spec
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What a kind made of a source: the fields of `PreparedData` that it decides."""
+
+    task: Task
+    inputs: tuple[TensorSpec, ...]
+    target: str
+    classes: tuple[str, ...]
+    class_counts: tuple[int, ...]
+    target_mean: float
+    target_std: float
+    splits: dict[str, int]
+    baseline: Baseline
+    encoding: dict[str, Any]
+    warnings: tuple[Warned, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SplitArrays:
+    """One split as training takes it.
+
+    Attributes:
+        inputs: One (rows, ...) float32 array for each of `PreparedData.inputs`; memory-mapped copy-on-write, so
+            that torch takes it as writable and the file stays as it is.
+        target: (rows,) int64 class numbers or float32 standardised values.
+        rows: (rows,) int64 row numbers in the source, from 0.
+    """
+
+    inputs: tuple[Array, ...]
+    target: Array
+    rows: Array
+
+
+@dataclass(frozen=True)
+class EncodedRows:
+    """Raw rows as network inputs.
+
+    Attributes:
+        inputs: One (count, ...) float32 array for each of `PreparedData.inputs`.
+        target: As in `SplitArrays`, or None where the rows hold no target, or one that is not whole.
+        count: Rows.
+        notes: What was odd about them: unseen categories, cells taken as missing.
+    """
+
+    inputs: tuple[Array, ...]
+    target: Array | None
+    count: int
+    notes: list[str] = field(default_factory=list)

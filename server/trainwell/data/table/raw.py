@@ -1,0 +1,116 @@
+"""Raw rows through the preprocessing that was fitted: what predicting and judging on other data need."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import polars as pl
+
+from trainwell.contract.errors import TrainwellError, did_you_mean
+from trainwell.contract.text import plain, quoted
+from trainwell.data.parts import EncodedRows
+from trainwell.data.table.columns import missing_cells
+from trainwell.data.table.encode import encode_frame, read_columns
+from trainwell.data.table.labels import read_target
+from trainwell.data.table.read import Table, rows_frame
+from trainwell.data.wording import counted
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from trainwell.contract.specs import PreparedData
+
+
+def rows_table(prepared: PreparedData, rows: list[Any]) -> Table:
+    """Inline rows as a table; lists of values are taken in the order of the features, or of the whole source.
+
+    Raises:
+        TrainwellError: `too_few_rows`, or what `rows_frame` raises.
+    """
+    if not rows:
+        raise TrainwellError("too_few_rows", "rows is empty.", argument="rows", allowed="at least one row")
+    names: list[str] | None = None
+    first: Any = rows[0]
+    if isinstance(first, list | tuple):
+        whole = prepared.encoding["source_columns"]
+        names = whole if len(cast("list[Any]", first)) == len(whole) else prepared.encoding["order"]
+    frame = rows_frame(rows, names)
+    return Table(frame, frame.height)
+
+
+def encode_table(prepared: PreparedData, table: Table, *, strict: bool) -> EncodedRows:
+    """A table of raw rows as network inputs, with the target where the rows hold one.
+
+    Args:
+        prepared: What the network was trained on.
+        table: Raw rows; columns that are not needed are ignored.
+        strict: Whether a cell that cannot be read is an error (inline rows) or missing with a note (files).
+
+    Raises:
+        TrainwellError: `missing_column`, `bad_value`, `too_few_rows`.
+    """
+    encodings = prepared.encoding["columns"]
+    if not table.frame.height:
+        raise TrainwellError("too_few_rows", "There are no rows.", argument="source", allowed="at least one row")
+    _check_columns([entry["name"] for entry in encodings], table.frame.columns, "rows" if strict else "source")
+    values = read_columns(encodings, table.frame)
+    notes = list(table.notes)
+    for encoding in encodings:
+        notes += _oddities(encoding, table, values[encoding["name"]], strict=strict)
+    target, note = _target(prepared, table.frame)
+    notes += [note] if note else []
+    return EncodedRows((encode_frame(encodings, values),), target, table.frame.height, notes)
+
+
+def _check_columns(needed: list[str], given: list[str], argument: str) -> None:
+    known = set(given)
+    missing = [name for name in needed if name not in known]
+    if not missing:
+        return
+    unused = [name for name in given if name not in set(needed)]
+    shown = ", ".join(quoted(name, 40) for name in missing[:5])
+    near = did_you_mean(missing[0], unused)
+    raise TrainwellError(
+        "missing_column",
+        f"Missing {counted(len(missing), 'column')}: {shown}{', ...' if len(missing) > 5 else ''}.",
+        argument=argument,
+        got=[name[:80] for name in given[:20]],
+        allowed=[name[:80] for name in needed[:20]],
+        hint=near or "Give every column; a value that is not known may be null.",
+    )
+
+
+def _oddities(encoding: dict[str, Any], table: Table, values: pl.Series, *, strict: bool) -> list[str]:
+    raw, name = table.frame[encoding["name"]], encoding["name"]
+    column = quoted(name, 40)
+    if encoding["as"] == "category":
+        strange = values.is_not_null() & ~values.is_in(encoding["levels"])
+        if strange.any() and not encoding["other"]:
+            example = quoted(values.filter(strange)[0], 40)
+            return [f"Column {column}: {counted(int(strange.sum()), 'cell')} of unseen categories, such as {example}."]
+        return []
+    lost = values.is_null() & ~missing_cells(raw, among_numbers=True)
+    if not lost.any():
+        return []
+    row = int(lost.arg_true()[0])
+    if strict:
+        raise TrainwellError(
+            "bad_value", f"Row {row}, column {column}: this is not a {encoding['as']}.",
+            argument=f"rows/{row}/{plain(name)}", got=raw[row], allowed=f"a finite {encoding['as']} or null"
+            if encoding["as"] == "number" else f"a {encoding['as']} or null",
+        )  # fmt: skip
+    return [
+        f"Column {column}: {counted(int(lost.sum()), 'cell')} cannot be read as a {encoding['as']}, taken as missing."
+    ]
+
+
+def _target(prepared: PreparedData, frame: pl.DataFrame) -> tuple[np.ndarray[Any, Any] | None, str | None]:
+    entry = prepared.encoding["target"]
+    if entry["name"] not in frame.columns:
+        return None, None
+    values = read_target(frame[entry["name"]], entry["reading"], prepared.classes)
+    if values is None:
+        return None, "The target column has cells that are missing or of an unknown class; it is not used."
+    if prepared.task == "regression":
+        values = ((values - prepared.target_mean) / prepared.target_std).astype("float32")
+    return values, None

@@ -1,0 +1,154 @@
+"""Metrics over whole arrays. Every one is a mean over rows or classes; losses are in nats.
+
+None stands for a metric that these rows do not define, such as an area under the curve with one class only.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+Z_95 = 1.959963984540054
+PERCENTILES = (2.5, 97.5)
+MOST_RESAMPLES, FEWEST_RESAMPLES = 1000, 100
+DRAWS = 10_000_000  # rows drawn in all: many resamples of few rows, fewer of many
+ECE_BINS = 15
+
+
+class Interval(NamedTuple):
+    """A 95 % interval."""
+
+    low: float
+    high: float
+
+
+class ClassCounts(NamedTuple):
+    """Counts by class, each (K,) int64: rows of the class, rows predicted as it, and rows where both agree."""
+
+    support: Ints
+    predicted: Ints
+    hits: Ints
+
+
+def class_counts(true: Ints, predicted: Ints, num_classes: int) -> ClassCounts:
+    """Count by class.
+
+    Args:
+        true: (B,) class numbers.
+        predicted: (B,) class numbers; -1 for a row without a prediction, which then is a miss.
+        num_classes: K.
+    """
+    return ClassCounts(
+        np.bincount(true, minlength=num_classes),
+        np.bincount(predicted[predicted >= 0], minlength=num_classes),
+        np.bincount(true[true == predicted], minlength=num_classes),
+    )
+
+
+def balanced_accuracy(counts: ClassCounts) -> float:
+    """Mean recall over the classes that occur."""
+    occurs = counts.support > 0
+    return float(np.mean(counts.hits[occurs] / counts.support[occurs]))
+
+
+def f1_by_class(counts: ClassCounts) -> Floats:
+    """F1 of each class (K,); 0 where a class neither occurs nor is predicted."""
+    return 2.0 * counts.hits / np.maximum(counts.support + counts.predicted, 1)
+
+
+def f1_macro(counts: ClassCounts) -> float:
+    """Mean F1 over the classes that occur or are predicted."""
+    return float(np.mean(f1_by_class(counts)[counts.support + counts.predicted > 0]))
+
+
+def expected_calibration_error(confidence: Floats, hit: Bools, bins: int = ECE_BINS) -> float:
+    """Mean gap between confidence and accuracy over bins of equal width (Guo et al. 2017, arXiv 1706.04599).
+
+    Args:
+        confidence: (B,) probability of the predicted class.
+        hit: (B,) whether the prediction is right.
+        bins: How many.
+    """
+    place = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
+    gap = np.bincount(place, confidence, bins) - np.bincount(place, hit.astype(np.float64), bins)
+    return float(np.abs(gap).sum() / len(confidence))
+
+
+def roc_auc(positive: Bools, ranks: Ints) -> float | None:
+    """Area under the ROC curve: the chance that a positive row outranks a negative one, ties counting half.
+
+    Args:
+        positive: (B,) whether the row is of the positive class.
+        ranks: (B,) place of its score among the distinct scores, as from `dense_ranks`.
+
+    Returns: None when one of the two classes is missing.
+    """
+    positives = np.bincount(ranks[positive], minlength=int(ranks.max()) + 1)
+    negatives = np.bincount(ranks[~positive], minlength=len(positives))
+    pairs = int(positives.sum()) * int(negatives.sum())
+    if not pairs:
+        return None
+    below = np.cumsum(negatives) - negatives
+    return float(np.sum(positives * (below + negatives / 2.0)) / pairs)
+
+
+def dense_ranks(scores: Floats) -> Ints:
+    """Place of each score among the distinct scores, from 0."""
+    return np.unique(scores, return_inverse=True)[1].astype(np.int64)
+
+
+def regression_scores(true: Floats, predicted: Floats) -> dict[str, float | None]:
+    """Root mean square error, mean absolute error and r2; r2 is None where all true values are the same."""
+    squared = np.square(true - predicted)
+    spread = float(np.square(true - true.mean()).mean())
+    return {
+        "rmse": float(np.sqrt(squared.mean())),
+        "mae": float(np.abs(true - predicted).mean()),
+        "r2": 1.0 - float(squared.mean()) / spread if true.min() < true.max() else None,
+    }
+
+
+def wilson(successes: int, total: int) -> Interval:
+    """95 % interval of a share (Wilson 1927), honest for few rows and for shares near 0 and 1."""
+    share, square = successes / total, Z_95**2
+    middle = (share + square / (2 * total)) / (1 + square / total)
+    half = Z_95 / (1 + square / total) * math.sqrt(share * (1 - share) / total + square / (4 * total**2))
+    return Interval(max(0.0, middle - half), min(1.0, middle + half))
+
+
+def num_resamples(rows: int) -> int:
+    """How often `bootstrap` draws: 1000 times up to 10,000 rows, then fewer, at least 100 times."""
+    return min(MOST_RESAMPLES, max(FEWEST_RESAMPLES, DRAWS // rows))
+
+
+def bootstrap(
+    rows: int, statistics: Callable[[Ints], dict[str, float | None]], *, seed: int = 0
+) -> dict[str, Interval | None]:
+    """95 % percentile intervals from rows drawn again with replacement (Efron 1979); the same seed, the same answer.
+
+    Args:
+        rows: How many rows there are.
+        statistics: From row numbers (B,) to values by name.
+        seed: Decides the draws.
+
+    Returns: An interval by name; None where fewer than half of the draws define the value.
+    """
+    generator = np.random.default_rng(seed)
+    draws = [statistics(generator.integers(0, rows, rows)) for _ in range(num_resamples(rows))]
+    intervals: dict[str, Interval | None] = {}
+    for name in draws[0]:
+        values = np.array([draw[name] for draw in draws if draw[name] is not None], dtype=np.float64)
+        values = values[np.isfinite(values)]
+        enough = 2 * len(values) >= len(draws)
+        intervals[name] = Interval(*np.percentile(values, PERCENTILES).tolist()) if enough else None
+    return intervals

@@ -1,0 +1,31 @@
+"""A server's part in moving the queue on, beside answering calls. Runs do not need it to live."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import anyio
+from loguru import logger
+
+from trainwell.contract.errors import TrainwellError
+from trainwell.runs import preloaded
+from trainwell.runs.queue import PLACES, start_waiting
+
+if TYPE_CHECKING:
+    from trainwell.store.store import Store
+    from trainwell.store.workspace import Workspace
+
+LOOK_SECONDS = 1.0
+
+
+async def supervise(workspace: Workspace, store: Store) -> None:
+    """Keep the preloaded process warm, notice dead workers and start what waits, until cancelled."""
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(preloaded.hold)
+        while True:
+            try:
+                start_waiting(store, PLACES, partial(preloaded.launch_training, workspace))
+            except TrainwellError as error:
+                logger.warning("the queue cannot be looked at: {}", error)
+            await anyio.sleep(LOOK_SECONDS)

@@ -1,0 +1,283 @@
+"""The training loop: plain, with plain callables, resumable at any step.
+
+`fit` prepares, goes on from the newest good checkpoint if there is one, and runs epochs until something says stop.
+The step itself is in `step`, what it needs of the device in `device`, what is saved in `saving`.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from trainwell.contract.trace import EpochRecord
+from trainwell.training.errors import NonFiniteLoss
+from trainwell.training.preparing import Loop, prepare
+from trainwell.training.saving import resume, save
+from trainwell.training.seeding import deterministic, seed_epoch
+from trainwell.training.telemetry import EpochTotals
+from trainwell.training.validation import validate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from pathlib import Path
+
+    from torch import nn
+
+    from trainwell.contract.specs import RunSpec
+    from trainwell.training.batches import Arrays
+    from trainwell.training.losses import Metrics
+
+# The word of should_stop that means: another process has taken the run over. Then nothing more is written.
+SUPERSEDED = "superseded"
+# Seconds between two looks at the outside world, two progress reports, two readings of the device.
+LOOK_SECONDS, PROGRESS_SECONDS, READ_SECONDS = 0.1, 0.2, 1.0
+
+
+def _nothing(*_: Any) -> None:
+    """The default of a callable that nobody listens to."""
+
+
+@dataclass(frozen=True)
+class FitJob:
+    """One training, as the worker hands it over.
+
+    Attributes:
+        spec: What to do.
+        module: Freshly built or loaded; trained in place and left with the best weights.
+        train: Training rows on the host.
+        validation: Validation rows on the host.
+        folder: The run's folder of checkpoints.
+        adjustments: What retries changed: `lr`, `grad_clip`, `micro_batch_divisor`.
+        on_first_step: Called once, after the first optimizer step.
+        on_epoch: Called with each epoch's record; after a kill the last epochs may come again.
+        on_progress: Called with (step, total steps, epoch) at most every 0.2 s.
+        should_stop: Asked every 0.1 s and after each epoch; a word ends the run in good order for that reason.
+        log: Told in words what was decided and what happened.
+    """
+
+    spec: RunSpec
+    module: nn.Module
+    train: Arrays
+    validation: Arrays
+    folder: Path
+    adjustments: dict[str, Any] = field(default_factory=dict[str, Any])
+    on_first_step: Callable[[], None] = _nothing
+    on_epoch: Callable[[EpochRecord], None] = _nothing
+    on_progress: Callable[[int, int, int], None] = _nothing
+    should_stop: Callable[[], str | None] = _nothing
+    log: Callable[[str], None] = _nothing
+
+
+@dataclass(frozen=True)
+class FitOutcome:
+    """How a training ended.
+
+    Attributes:
+        reason: completed, early_stopping, time_limit, or the word that should_stop gave.
+        epochs: Whole epochs done.
+        steps: Optimizer steps done.
+        best_epoch: Epoch of the best weights; 0 when the run was stopped before its first epoch had ended.
+        best_score: The validation score of the best weights.
+        best_metrics: Their validation metrics.
+        last_metrics: Validation metrics of the last whole epoch.
+        resumed_from_step: The step that this attempt went on from; 0 is the beginning.
+        decisions: What was decided automatically, in sentences.
+    """
+
+    reason: str
+    epochs: int
+    steps: int
+    best_epoch: int
+    best_score: float | None
+    best_metrics: dict[str, float]
+    last_metrics: dict[str, float]
+    resumed_from_step: int = 0
+    decisions: tuple[str, ...] = ()
+
+
+def fit(job: FitJob) -> FitOutcome:
+    """Train a network until it is done or something says stop.
+
+    Goes on from the newest good checkpoint in `job.folder` when there is one; in deterministic mode on a CPU the
+    weights then end the same, bit for bit, as those of a run that was never interrupted.
+
+    Raises:
+        NonFiniteLoss: The loss or all gradients became NaN or infinite. The weights in memory are set back to the
+            initial ones, or are those of the newest checkpoint at the next call.
+        TrainwellError: checkpoints_damaged, checkpoint_mismatch, data_changed, nothing_to_train.
+        torch.OutOfMemoryError: The device has no more memory; halve the micro-batch and call again.
+        OSError: A checkpoint could not be written.
+    """
+    config = job.spec.config
+    with deterministic(config.deterministic), _one_thread():
+        loop = prepare(job)
+        resumed = resume(loop)
+        try:
+            reason = _epochs(loop)
+        except (NonFiniteLoss, RuntimeError, MemoryError):
+            # A device that has failed may refuse this too; the first error is the one to tell.
+            with suppress(RuntimeError):
+                loop.restore_initial()
+            raise
+        if reason != SUPERSEDED:
+            _finish(loop, reason)
+    best = loop.best
+    return FitOutcome(
+        reason=reason,
+        epochs=loop.epoch,
+        steps=loop.step,
+        best_epoch=best.epoch,
+        best_score=best.score if loop.provisional is None else loop.provisional[loop.task.score_name],
+        best_metrics=loop.provisional or best.metrics,
+        last_metrics=loop.last_metrics,
+        resumed_from_step=resumed,
+        decisions=loop.decisions(),
+    )
+
+
+@contextmanager
+def _one_thread() -> Generator[None]:
+    """Start with one thread, and leave things as they were."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _epochs(loop: Loop) -> str:
+    """Run epochs to the end. Returns: why it ended."""
+    while (reason := _ended(loop)) is None:
+        reason = _train_epoch(loop)
+        if reason is not None:
+            break
+        _end_epoch(loop)
+    return reason
+
+
+def _ended(loop: Loop) -> str | None:
+    config = loop.config
+    if loop.epoch >= config.epochs:
+        return "completed"
+    if config.early_stopping and loop.best.waited >= config.early_stopping:
+        return "early_stopping"
+    return loop.told_to_stop()
+
+
+def _train_epoch(loop: Loop) -> str | None:
+    """The steps of one epoch. Returns: why it stopped within the epoch, or None at its end."""
+    epoch, start = loop.epoch + 1, loop.within
+    if start == 0:
+        seed_epoch(loop.config.seed, epoch)
+    rates = loop.rates()
+    probe_at = start + len(rates) // 2
+    step, pending, clock = loop.stepper, loop.pending, time.perf_counter
+    loop.module.train()
+    loop.start_clock()
+    now = clock()
+    for number, (*inputs, target) in enumerate(loop.batches.epoch(epoch, start), start):
+        if number == probe_at:
+            loss, norm, loop.update_ratio = step.probed(inputs, target, rates[number - start])
+        else:
+            loss, norm = step(inputs, target, rates[number - start])
+        pending.losses.append(loss)
+        pending.norms.append(norm)
+        before, now = now, clock()
+        if loop.tuner is not None:
+            loop.tune(now - before)
+        if now >= loop.look_at:
+            loop.within = number + 1
+            reason = _look(loop, now)
+            if reason is not None:
+                return reason
+            now = clock()
+    loop.within = loop.batches.count
+    loop.read()
+    loop.stop_clock()
+    return None
+
+
+def _look(loop: Loop, now: float) -> str | None:
+    """A look at the outside world, every 0.1 s. Returns: why to stop, or None."""
+    job = loop.job
+    if not loop.stepped:
+        loop.stepped = True
+        job.on_first_step()
+    loop.look_at = now + LOOK_SECONDS
+    if now >= loop.progress_at:
+        loop.progress_at = now + PROGRESS_SECONDS
+        job.on_progress(loop.step_at_hand(), loop.total_steps, loop.epoch + 1)
+    reason = loop.told_to_stop()
+    if reason is not None or now >= loop.read_at:
+        loop.read()
+        loop.read_at = now + READ_SECONDS
+    if reason is None and loop.saver.due_within_epoch():
+        loop.read()
+        loop.stop_clock()
+        save(loop)
+        loop.start_clock()
+    elif reason is not None:
+        loop.stop_clock()
+    return reason
+
+
+def _end_epoch(loop: Loop) -> None:
+    """Validate, judge, report, save."""
+    start = time.perf_counter()
+    metrics = _validated(loop)
+    loop.epoch, loop.within, loop.was_read = loop.epoch + 1, 0, 0
+    loop.last_metrics = metrics
+    if loop.best.judge(metrics[loop.task.score_name], metrics, loop.epoch, loop.step):
+        loop.keep_best()
+    if loop.config.scheduler == "plateau" and loop.plateau.judge(metrics["val_loss"]):
+        loop.job.log(f"The validation loss stopped falling: learning rate times {loop.plateau.factor:.2g}.")
+    loop.totals.seconds += time.perf_counter() - start
+    record = _record(loop, metrics)
+    loop.totals, loop.update_ratio = EpochTotals(), None
+    loop.job.on_epoch(record)
+    if loop.saver.due():
+        save(loop)
+
+
+def _validated(loop: Loop) -> Metrics:
+    metrics = validate(loop.module, loop.task, loop.validation, loop.validation_chunk)
+    if not math.isfinite(metrics["val_loss"]):
+        raise NonFiniteLoss(loop.step, loop.epoch + 1, "val_loss")
+    return metrics
+
+
+def _record(loop: Loop, metrics: Metrics) -> EpochRecord:
+    totals = loop.totals
+    device = loop.setup.device
+    memory = float(torch.cuda.max_memory_allocated(device)) if device.type == "cuda" else None
+    return EpochRecord(
+        epoch=loop.epoch,
+        step=loop.step,
+        train_loss=totals.train_loss,
+        **metrics,
+        lr=loop.highest_rate,
+        **totals.norm_statistics(),
+        update_ratio=None if loop.update_ratio is None else loop.update_ratio.item(),
+        skipped_steps=totals.skipped,
+        samples_per_second=totals.rows / totals.train_seconds if totals.train_seconds > 0 else None,
+        gpu_memory=memory,
+        seconds=totals.seconds,
+        train_seconds=totals.train_seconds,
+    )
+
+
+def _finish(loop: Loop, reason: str) -> None:
+    """Save the last state and put the best weights into the module."""
+    if loop.best.score is None and loop.step > 0:
+        # Stopped within the first epoch: better these weights than none.
+        metrics = _validated(loop)
+        loop.provisional = metrics
+        loop.keep_best()
+    save(loop, reason)
+    loop.restore_best()

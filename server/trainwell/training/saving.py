@@ -1,0 +1,203 @@
+"""When a running training is saved, what is saved, and how it goes on from there."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from trainwell.contract.errors import TrainwellError
+from trainwell.training import checkpoint
+from trainwell.training.checkpoint import Checkpoint
+from trainwell.training.schedules import Plateau
+from trainwell.training.seeding import random_state, restore_random_state
+from trainwell.training.telemetry import EpochTotals
+from trainwell.training.validation import Best
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from trainwell.training.preparing import Loop
+
+# At most this often (s), and never more than this share of the time.
+SHORTEST_INTERVAL = 2.0
+COST_SHARE = 0.02
+# Within a long epoch a state is saved this often (s).
+WITHIN_EPOCH_INTERVAL = 30.0
+RANDOM = "random."
+
+
+class Saver:
+    """Knows the folder, what is in it, and when it is time again."""
+
+    def __init__(self, folder: Path, log: Callable[[str], None]) -> None:
+        self.folder = folder
+        checkpoint.clean(folder)
+        path = checkpoint.newest_good(folder, log)
+        self.found = None if path is None else checkpoint.read_checkpoint(path)
+        self.best_written: int | None = None
+        self._saved_at = time.perf_counter()
+        self._cost = 0.0
+
+    def due(self) -> bool:
+        """Whether to save now, at the end of an epoch."""
+        return self._age() >= max(SHORTEST_INTERVAL, self._cost / COST_SHARE)
+
+    def due_within_epoch(self) -> bool:
+        """Whether to save now, between two steps."""
+        return self._age() >= max(WITHIN_EPOCH_INTERVAL, self._cost / COST_SHARE)
+
+    def _age(self) -> float:
+        return time.perf_counter() - self._saved_at
+
+    def write(self, step: int, content: Checkpoint, best: Checkpoint | None) -> None:
+        """Write best weights, if they are new, and then the state that refers to them."""
+        start = time.perf_counter()
+        best_step = content.state["best_step"]
+        if best is not None and best_step != self.best_written:
+            checkpoint.write_best(self.folder, best_step, best.weights, best.state)
+            self.best_written = best_step
+        checkpoint.write_step(self.folder, step, content)
+        self._saved_at = time.perf_counter()
+        self._cost = self._saved_at - start
+
+
+def recorded_precision(saver: Saver) -> str | None:
+    """The precision that an earlier attempt trained in."""
+    return None if saver.found is None else saver.found.state["precision"]
+
+
+def save(loop: Loop, reason: str | None = None) -> None:
+    """Save the state of a training between two steps; everything that waits must have been read.
+
+    Args:
+        loop: The training.
+        reason: Why it ended, if it did.
+
+    Raises:
+        OSError: When the disk is full or broken.
+    """
+    weights = dict(zip(loop.names, loop.live, strict=True))
+    tensors = loop.stepper.state() | random_state(loop.setup.device)
+    state = _state(loop, reason)
+    loop.saver.write(loop.step, Checkpoint(weights, tensors, state), _best(loop, state))
+    loop.initial = None
+
+
+def resume(loop: Loop) -> int:
+    """Go on from the checkpoint that was found. Returns: its step, 0 when there was none.
+
+    Raises:
+        TrainwellError: data_changed or checkpoint_mismatch.
+    """
+    found = loop.saver.found
+    folder = loop.saver.folder
+    if found is None:
+        checkpoint.forget_after(folder, 0, None)
+        return 0
+    state = found.state
+    _check(loop, state, found.weights)
+    with torch.no_grad():
+        for name, tensor in zip(loop.names, loop.live, strict=True):
+            tensor.copy_(found.weights[name])
+    _load_stepper(loop, found.optimizer)
+    loop.epoch, loop.within, loop.was_read = state["epoch"], state["within"], state["within"]
+    loop.totals = EpochTotals.from_json(state["totals"])
+    loop.best, loop.plateau = Best(**state["best"]), Plateau(**state["plateau"])
+    loop.last_metrics, loop.spent_before = state["metrics"], state["seconds"]
+    if loop.within:
+        randoms = {key: value for key, value in found.optimizer.items() if key.startswith(RANDOM)}
+        restore_random_state(randoms, loop.setup.device)
+    checkpoint.forget_after(folder, state["step"], loop.best.step)
+    _load_best(loop)
+    loop.saver.found = None
+    loop.initial = None
+    loop.job.log(f"Goes on from step {state['step']}, epoch {loop.epoch + 1}.")
+    return state["step"]
+
+
+def _state(loop: Loop, reason: str | None) -> dict[str, Any]:
+    best = asdict(loop.best)
+    if loop.best.score is None:
+        best["loss"] = None
+    spec = loop.job.spec
+    return {
+        "run": spec.run,
+        "model": spec.model.handle,
+        "data": spec.data.fingerprint,
+        "step": loop.step,
+        "epoch": loop.epoch,
+        "within": loop.within,
+        "batch_size": loop.batches.batch_size,
+        "totals": loop.totals.to_json(),
+        "best": best,
+        "best_step": loop.step if loop.provisional is not None else loop.best.step,
+        "plateau": asdict(loop.plateau),
+        "metrics": loop.last_metrics,
+        "seconds": loop.seconds_spent,
+        "seed": loop.config.seed,
+        "lr": loop.config.lr,
+        "grad_clip": loop.config.grad_clip,
+        "precision": loop.setup.precision,
+        "device": loop.setup.device.type,
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "ended": reason,
+    }
+
+
+def _best(loop: Loop, state: dict[str, Any]) -> Checkpoint | None:
+    if loop.best_weights is None:
+        return None
+    weights = dict(zip(loop.names, loop.best_weights, strict=True))
+    provisional = loop.provisional
+    about = {
+        "run": state["run"],
+        "model": state["model"],
+        "data": state["data"],
+        "step": state["best_step"],
+        "epoch": loop.best.epoch,
+        "score": loop.best.score if provisional is None else provisional[loop.task.score_name],
+        "metrics": loop.best.metrics if provisional is None else provisional,
+    }
+    return Checkpoint(weights, {}, about)
+
+
+def _check(loop: Loop, state: dict[str, Any], weights: dict[str, Tensor]) -> None:
+    if state["data"] != loop.job.spec.data.fingerprint:
+        raise TrainwellError("data_changed", "The data is not what this run was trained on so far.")
+    shapes = {name: tensor.shape for name, tensor in zip(loop.names, loop.live, strict=True)}
+    if shapes != {name: tensor.shape for name, tensor in weights.items()}:
+        raise TrainwellError("checkpoint_mismatch", "The run's checkpoint belongs to another network.")
+    if (state["seed"], state["batch_size"]) != (loop.config.seed, loop.batches.batch_size):
+        raise TrainwellError("checkpoint_mismatch", "The run's checkpoint was made with another seed or batch size.")
+
+
+def _load_stepper(loop: Loop, tensors: dict[str, Tensor]) -> None:
+    try:
+        loop.stepper.load(tensors)
+    except KeyError as error:
+        message = f"The run's checkpoint has no {error}: another optimizer or precision made it."
+        raise TrainwellError("checkpoint_mismatch", message) from error
+
+
+def _load_best(loop: Loop) -> None:
+    """Best weights of the state that the run goes on from; when they are lost, the search starts again."""
+    if loop.best.step is None:
+        loop.best = Best()
+        return
+    try:
+        weights, about = checkpoint.read_best(loop.saver.folder, loop.job.log)
+    except TrainwellError as error:
+        weights, about = {}, {"step": error.code}
+    if about["step"] != loop.best.step:
+        loop.job.log("The best weights so far were lost; the best of the epochs to come will be kept.")
+        loop.best = Best()
+        return
+    loop.best_weights = [weights[name].to(tensor.device) for name, tensor in zip(loop.names, loop.live, strict=True)]
+    loop.saver.best_written = loop.best.step

@@ -1,0 +1,70 @@
+"""Validation after each epoch, and the memory of what was best."""
+
+# pyright: reportUnknownMemberType=false
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from trainwell.training.batches import Rows
+    from trainwell.training.losses import Metrics, Task
+
+# Without gradients, a few times the rows of a training batch fit at once.
+VALIDATION_BATCHES = 8
+MOST_ROWS = 4096
+
+
+def validate(module: nn.Module, task: Task, rows: Rows, chunk: int) -> Metrics:
+    """Metrics over all rows of a split, in full precision, as `evaluate` will compute them.
+
+    Args:
+        module: Left in evaluation mode.
+        task: Gives the metrics.
+        rows: The split.
+        chunk: Rows at a time.
+    """
+    module.eval()
+    with torch.no_grad():
+        tallies = [
+            _tally(module, task, rows, first, min(first + chunk, rows.count)) for first in range(0, rows.count, chunk)
+        ]
+    sums: list[list[float]] = torch.stack(tallies).tolist()
+    return task.metrics(sums, rows.count)
+
+
+def _tally(module: nn.Module, task: Task, rows: Rows, first: int, last: int) -> torch.Tensor:
+    *inputs, target = rows.part(first, last)
+    return task.tally(module(*inputs), target)
+
+
+@dataclass
+class Best:
+    """The best epoch so far: the highest score, and among equal scores the lowest validation loss.
+
+    Attributes:
+        waited: Epochs since then.
+    """
+
+    score: float | None = None
+    loss: float = math.inf
+    epoch: int = 0
+    step: int | None = None
+    waited: int = 0
+    metrics: dict[str, float] = field(default_factory=dict[str, float])
+
+    def judge(self, score: float, metrics: Metrics, epoch: int, step: int) -> bool:
+        """Take in one epoch; True when it is the best so far."""
+        loss = metrics["val_loss"]
+        if self.score is not None and (score, -loss) <= (self.score, -self.loss):
+            self.waited += 1
+            return False
+        self.score, self.loss, self.epoch, self.step = score, loss, epoch, step
+        self.metrics, self.waited = dict(metrics), 0
+        return True

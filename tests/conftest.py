@@ -1,0 +1,51 @@
+"""One preloaded process serves the whole test session, in a runtime folder of its own."""
+
+import os
+import tempfile
+
+_RUNTIME = tempfile.mkdtemp(prefix="tw-")  # short: socket paths have an end
+os.environ["TRAINWELL_RUNTIME_DIR"] = _RUNTIME
+os.environ["TRAINWELL_WARM_SECONDS"] = "20"
+os.environ.pop("TRAINWELL_WORKSPACE", None)
+
+import anyio  # noqa: E402
+import pytest  # noqa: E402
+
+from trainwell.tools.dispatch import call_tool  # noqa: E402
+from trainwell.tools.services import open_services  # noqa: E402
+
+
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+
+
+@pytest.fixture
+def services(tmp_path):
+    opened = open_services(tmp_path)
+    yield opened
+    opened.store.database.close()
+
+
+@pytest.fixture
+def call(services):
+    """Call a tool as every client does, and expect it to succeed: `call("train", model=...)["run"]`."""
+
+    def calling(tool, **arguments):
+        outcome = anyio.run(call_tool, services, tool, arguments)
+        assert not outcome.is_error, outcome.text
+        return outcome.structured
+
+    return calling
+
+
+@pytest.fixture
+def refuse(services):
+    """Call a tool and expect a refusal; gives the error: `refuse("train", lr=-1)["code"]`."""
+
+    def calling(tool, **arguments):
+        outcome = anyio.run(call_tool, services, tool, arguments)
+        assert outcome.is_error, outcome.text
+        return outcome.structured["error"]
+
+    return calling
