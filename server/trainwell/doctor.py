@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from trainwell import __version__
 from trainwell.contract.errors import TrainwellError
 from trainwell.contract.manifest import load_manifest
 from trainwell.contract.resources import resource, resource_root
+from trainwell.contract.text import plain
 from trainwell.runs import preloaded
 from trainwell.store.store import Store
 from trainwell.store.workspace import Workspace, find_root
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 State = Literal["ok", "warn", "FAIL"]
-TORCH_SECONDS = 180
+TORCH_SECONDS = WORK_SECONDS = 180
 LITTLE_MEMORY = LITTLE_DISK = 2**30  # bytes
 GIB = 2**30
 
@@ -77,7 +79,7 @@ def examine(root: Path | None = None, skill: Path | None = None, allow_read: tup
     yield _guarded("files", "Install trainwell again.", _files)
     yield _guarded("workspace", "Give a folder that you may write to: --workspace DIR.", partial(_workspace, root))
     yield _guarded("store", "Move .trainwell/store.sqlite away, or restore it from a copy.", partial(_store, root))
-    yield _guarded("workers", "See the lines above; then look into the log that is named.", partial(_workers, root))
+    yield _workers(root)
     yield from (_readable(path) for path in allow_read)
     yield _extra("scikit-learn", "sklearn", "the shipped data sets", "pip install 'trainwell[datasets]'")
 
@@ -106,7 +108,7 @@ def _packages() -> Iterator[Check]:
     except PackageNotFoundError:
         yield Check("FAIL", "trainwell", "is not installed as a package", "pip install -e . in its checkout.")
         return
-    names = sorted({line.split(">")[0].split("[")[0].split("=")[0].strip() for line in needed} - {"torch"})
+    names = sorted({re.split(r"[^A-Za-z0-9._-]", line)[0] for line in needed} - {"torch"})
     found: list[str] = []
     for name in names:
         try:
@@ -201,11 +203,17 @@ def _store(root: Path | None) -> Check:
 def _workers(root: Path | None) -> Check:
     """Have a piece of work done for real."""
     began = time.monotonic()
-    answer = anyio.run(partial(preloaded.ask, Workspace.open(root), "devices", {}, seconds=TORCH_SECONDS))
-    way = "forked from a preloaded process" if preloaded.can_fork() else "started afresh each time (a few seconds more)"
-    names = ", ".join(str(device["name"]) for device in answer["devices"])
-    told = f"work in {time.monotonic() - began:.2f} s, {way}; devices: {names}"
-    return Check("ok" if preloaded.can_fork() else "warn", "workers", told)
+    try:
+        work = partial(preloaded.ask, Workspace.open(root), "devices", {}, seconds=WORK_SECONDS)
+        devices = anyio.run(work)["devices"]
+    except (TrainwellError, OSError, ValueError, KeyError) as error:
+        fix = f"See the lines above; then read {preloaded.socket_path().with_suffix('.log')}."
+        return Check("FAIL", "workers", plain(str(error), 300), fix)
+    names = ", ".join(str(device["name"]) for device in devices)
+    told = f"work done in {time.monotonic() - began:.2f} s, devices: {names}"
+    if not preloaded.can_fork():
+        return Check("warn", "workers", f"{told}; started afresh each time", "Nothing: this system cannot fork safely.")
+    return Check("ok", "workers", f"{told}; forked from a preloaded process")
 
 
 def _readable(path: Path) -> Check:

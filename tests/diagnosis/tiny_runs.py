@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -12,6 +12,8 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
 from torch import nn
 
 from trainwell.contract.trace import EpochRecord, Trace
+
+torch.set_num_threads(1)
 
 LOADERS = {"digits": load_digits, "breast_cancer": load_breast_cancer, "diabetes": load_diabetes}
 
@@ -35,7 +37,6 @@ class Case:
     grad_clip: float = 1.0
     label_smoothing: float = 0.0
     seed: int = 0
-    known: dict = field(default_factory=dict)
 
 
 @cache
@@ -52,7 +53,9 @@ def split(case: Case) -> tuple[torch.Tensor, ...]:
     held_out = order[: len(order) // 4]
     train = order[len(order) // 4 :][: case.rows]
     mean, std = inputs[train].mean(0), inputs[train].std(0)
-    x = torch.tensor((inputs - mean) / np.where(std > 0, std, 1.0) * case.input_scale, dtype=torch.float32).clamp(-1e6, 1e6)
+    x = torch.tensor((inputs - mean) / np.where(std > 0, std, 1.0) * case.input_scale, dtype=torch.float32).clamp(
+        -1e6, 1e6
+    )
     if regression:
         y = torch.tensor((target - target[train].mean()) / target[train].std(), dtype=torch.float32)
     else:
@@ -82,6 +85,7 @@ def schedule(case: Case, optimizer: torch.optim.Optimizer, steps: int) -> torch.
     return torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0)
 
 
+@cache
 def fit(case: Case) -> Trace:
     """Train and record; goes on through NaN as a plain loop does."""
     torch.manual_seed(case.seed)
@@ -103,11 +107,11 @@ def fit(case: Case) -> Trace:
             loss = loss_of(output.squeeze(1) if regression else output, y[index])
             loss.backward()
             norm = nn.utils.clip_grad_norm_(model.parameters(), case.grad_clip or math.inf, foreach=True)
-            before = [parameter.detach().clone() for parameter in model.parameters()]
+            before = nn.utils.parameters_to_vector(model.parameters()).detach().clone()
             optimizer.step()
             scheduler.step()
-            moved = torch.stack([(a - b).norm() for a, b in zip(model.parameters(), before, strict=True)]).norm()
-            ratios.append(float(moved / torch.stack([b.norm() for b in before]).norm()))
+            after = nn.utils.parameters_to_vector(model.parameters()).detach()
+            ratios.append(float((after - before).norm() / before.norm()))
             norms.append(float(norm))
             total += loss.item() * len(index)
             right += 0 if regression else int((output.argmax(1) == y[index]).sum())
@@ -154,3 +158,14 @@ def facts(case: Case, y: torch.Tensor) -> dict:
 def metrics_alone(trace: Trace) -> Trace:
     """The same run as a stranger's: its numbers by epoch, nothing else."""
     return Trace(epochs=trace.epochs)
+
+
+def repaired(case: Case, patch: dict) -> Case:
+    """The case with a fix's patch applied, as an agent would apply it."""
+    changes = dict(patch.get("train", {}))
+    options = patch.get("build_model", {}).get("options", {})
+    if "hidden_dims" in options:
+        changes["hidden"] = tuple(options["hidden_dims"])
+    if "dropout" in options:
+        changes["dropout"] = options["dropout"]
+    return replace(case, **changes)

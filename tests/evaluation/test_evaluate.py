@@ -223,13 +223,31 @@ def test_slices_show_where_it_fails(raw):
 
 
 def test_regression_slices_are_errors(raw):
-    guesses = [[5.0]] * 20 + [[0.1]] * 80
+    guesses = [[4.0], [6.0]] * 10 + [[0.1], [0.2]] * 40
     report = judged(regression(std=2.0), arrays(guesses, np.zeros(100)), raw=raw, slices=["colour"])
 
     assert report["slices"][0]["metric"] == "rmse"
+    worst = report["slices"][0]["groups"][0]
+    assert (worst["value"], worst["rows"], worst["rmse"], worst["differs"]) == ("red", 20, 10.198, "worse")
+    assert worst["low"] < worst["rmse"] < worst["high"]
+
+
+def test_a_group_of_one_row_is_not_called_worse(tmp_path):
+    pl.DataFrame({"colour": ["red", *["blue"] * 29]}).write_parquet(tmp_path / "raw.parquet")
+    guesses = [[5.0], *[[0.1]] * 29]
+    report = judged(regression(), arrays(guesses, np.zeros(30)), raw=tmp_path / "raw.parquet", slices=["colour"])
+
     assert report["slices"][0]["groups"][0] == {
-        "value": "red", "rows": 20, "rmse": 10.0, "low": 10.0, "high": 10.0, "differs": "worse",
+        "value": "red", "rows": 1, "rmse": 5.0, "low": None, "high": None, "differs": None,
     }  # fmt: skip
+
+
+def test_no_mistake_in_few_rows_is_not_called_certain():
+    report = judged(classes("a", "b"), arrays([[3.0, 0.0], [0.0, 2.0]] * 10, [0, 1] * 10))
+
+    assert report["metrics"]["accuracy_interval"] == [pytest.approx(0.8389, abs=1e-4), 1.0]
+    assert report["metrics"]["balanced_accuracy_interval"] is None
+    assert any("balanced_accuracy_interval" in note for note in report["notes"])
 
 
 def test_slices_and_raw_values_follow_the_rows_that_were_left_out(raw):

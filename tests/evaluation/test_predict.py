@@ -35,9 +35,12 @@ def test_values_are_told_in_the_units_of_the_target():
 
 
 def test_outputs_that_are_not_finite_become_none():
-    rows = np.array([[np.nan, 0.0], [0.0, np.inf], [0.0, 1.0]], dtype=np.float32)
+    rows = np.array([[np.nan, 0.0], [0.0, -np.inf], [0.0, 1.0]], dtype=np.float32)
+    told = predict(Echo(), CLASSES, [rows])
 
-    assert predict(Echo(), CLASSES, [rows])["predictions"] == [None, None, "dog"]
+    assert told["predictions"] == [None, None, "dog"]
+    assert told["classes"].tolist() == [-1, -1, 1]
+    assert np.isnan(told["probabilities"]).all(axis=1).tolist() == [True, True, False]
     assert predict(Echo(), VALUES, [rows[:, :1]]) == {"predictions": [None, 10.0, 10.0], "not_finite": 1}
 
 

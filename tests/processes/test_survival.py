@@ -48,17 +48,17 @@ def ended(services, run):
 
 
 def test_a_killed_worker_is_noticed_and_its_run_goes_on_from_its_checkpoint(services, call):
-    run = long_run(call, epochs=300)
+    run = long_run(call, epochs=800)
     at_epoch(services, run, 60)
     until(lambda: list((services.workspace.run_dir(run) / "checkpoints").glob("step-*/manifest.json")), what="a checkpoint")
     victim = services.store.runs.get(run)["owner"]["pid"]
     os.kill(victim, signal.SIGKILL)
     until(lambda: services.start_waiting() or services.store.runs.get(run)["attempt"] == 2, what="a second attempt")
     row = ended(services, run)
-    assert (row["state"], row["epoch"]) == ("completed", 300)
+    assert (row["state"], row["epoch"]) == ("completed", 800)
     seen = call("get_run", run=run)
     assert [one["cause"] for one in seen["attempts"] if one.get("cause")] == ["process_died"]
-    assert [record.epoch for record in services.store.history.epochs(run)] == list(range(1, 301))
+    assert [record.epoch for record in services.store.history.epochs(run)] == list(range(1, 801))
 
 
 def test_a_killed_server_loses_nothing_and_another_sees_and_stops_its_run(tmp_path):

@@ -19,6 +19,12 @@ def next_call(tool: str, **arguments: Any) -> JsonObject:
     return {"tool": tool, "arguments": arguments}
 
 
+class _Shown(str):
+    """What was given, as it was quoted on the other side of a process boundary."""
+
+    __slots__ = ()
+
+
 class TrainwellError(Exception):
     """An anticipated failure.
 
@@ -54,7 +60,7 @@ class TrainwellError(Exception):
 
     def to_json(self) -> JsonObject:
         """The error as the agent sees it; absent fields are left out."""
-        got = None if self.got is None else quoted(self.got)
+        got = self.got if self.got is None or isinstance(self.got, _Shown) else quoted(self.got)
         fields = {
             "code": self.code,
             "message": self.message,
@@ -69,7 +75,8 @@ class TrainwellError(Exception):
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> TrainwellError:
         """The error again, after it crossed a process boundary."""
-        return cls(**fields)
+        got = fields.get("got")
+        return cls(**{**fields, "got": None if got is None else _Shown(got)})
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

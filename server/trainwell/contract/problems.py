@@ -176,7 +176,7 @@ def _converted(value: Any, kinds: list[str], items: JsonObject) -> Any:
     if isinstance(value, int | float):
         if "boolean" in kinds and value in (0, 1):
             return bool(value)
-        return json.dumps(value) if "string" in kinds else _NO_VALUE
+        return json.dumps(value) if kinds == ["string"] else _NO_VALUE
     if "array" in kinds and isinstance(value, dict) and "object" in items.get("type", ()):
         return [value]
     return _NO_VALUE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -164,7 +165,7 @@ def baseline_of(target: Target, splits: dict[str, Rows]) -> Baseline:
         )
     mean = float(train.mean())
     errors: Array = validation - mean
-    error = float(np.sqrt(np.mean(errors * errors)))
+    error = float(np.linalg.norm(errors)) / math.sqrt(len(errors))
     return Baseline(metric="val_rmse", value=error, how=f"always says the training mean, {mean:.4g}")
 
 

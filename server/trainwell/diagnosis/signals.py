@@ -6,6 +6,7 @@ import math
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from trainwell.contract.text import rounded
 from trainwell.diagnosis.settings import class_shares, number
 
 if TYPE_CHECKING:
@@ -160,10 +161,13 @@ def num_updates(trace: Trace) -> int | None:
 
 def rounded_facts(**facts: float | str | None) -> dict[str, Any]:
     """Evidence with four significant digits; NaN and infinity as words, so that JSON stays valid; None left out."""
-    shown: dict[str, Any] = {}
-    for name, value in facts.items():
-        if isinstance(value, float):
-            shown[name] = float(f"{value:.4g}") if math.isfinite(value) else str(value).replace("nan", "NaN")
-        elif value is not None:
-            shown[name] = value
-    return shown
+    return {name: _short(value) for name, value in facts.items() if value is not None}
+
+
+def _short(value: float | str) -> float | str:
+    if not isinstance(value, float):
+        return value
+    if not math.isfinite(value):
+        return rounded(value)
+    short = float(f"{value:.4g}")
+    return short if math.isfinite(short) else value

@@ -219,37 +219,38 @@ def _worst(scored: Scored, prepared: PreparedData, index: int, raw: Path | None)
     else:
         true, predicted = float(scored.true[index]), float(scored.predicted[index])
         told |= {"true": _short(true), "predicted": _short(predicted), "error": _short(predicted - true)}
-    values = raw_values(raw, int(scored.places[index]))
+    values = raw_values(raw, int(scored.places[index]), target=prepared.target)
     return told if values is None else {**told, "values": values}
 
 
 def _notes(scored: Scored, prepared: PreparedData, report: dict[str, Any]) -> list[str]:
-    notes: list[str] = []
-    broken = int((~scored.finite).sum())
-    if broken:
-        effect = (
-            "they count as wrong; log_loss, ece and roc_auc are null" if "ece" in report["metrics"] else "no metric"
-        )
-        notes.append(f"The network gives NaN or infinity for {broken} of {len(scored.true)} rows: {effect}.")
-    if scored.left_out:
-        notes.append(
-            f"{scored.left_out} rows were left out: their target is missing or of a class not seen in training."
-        )
-    if len(scored.true) < FEW_ROWS:
-        notes.append(f"Only {len(scored.true)} rows: read the intervals, not the values.")
-    if not report["baseline"]["beaten"]:
-        notes.append("Not clearly better than the baseline, which looks at no input.")
-    if "r2" in report["metrics"] and report["metrics"]["r2"] is None and not broken:
-        notes.append("r2 is null: all true values of this split are the same.")
-    if prepared.task == "classification":
-        absent = len(prepared.classes) - len(np.unique(scored.true))
-        if absent:
-            notes.append(f"{absent} of {len(prepared.classes)} classes have no row in this split.")
-        if "roc_auc" in report["metrics"] and report["metrics"]["roc_auc"] is None and not broken:
-            notes.append("roc_auc is null: the split holds one class only.")
-    if report["split"] == "train":
-        notes.append("These rows were trained on: the score says nothing about new rows.")
-    return notes
+    rows, broken = len(scored.true), int((~scored.finite).sum())
+    effect = (
+        "they count as wrong, other metrics are null" if prepared.task == "classification" else "no metric is known"
+    )
+    unseen = "their target is missing or of a class not seen in training"
+    notes = {
+        f"The network gives NaN or infinity for {broken} of {rows} rows: {effect}.": broken > 0,
+        f"{scored.left_out} rows were left out: {unseen}.": scored.left_out > 0,
+        f"Only {rows} rows: read the intervals, not the values.": rows < FEW_ROWS,
+        "Not clearly better than the baseline, which looks at no input.": not report["baseline"]["beaten"],
+        "These rows were trained on: the score says nothing about new rows.": report["split"] == "train",
+    }
+    told = [note for note, holds in notes.items() if holds]
+    return told if broken else told + _undefined(scored, prepared, report["metrics"])
+
+
+def _undefined(scored: Scored, prepared: PreparedData, told: dict[str, Any]) -> list[str]:
+    """Why metrics or intervals are null although every output is finite."""
+    same = [name for name, value in told.items() if name.endswith("_interval") and value is None]
+    absent = len(prepared.classes) - len(np.unique(scored.true)) if prepared.classes else 0
+    notes = {
+        "r2 is null: all true values of this split are the same.": told.get("r2", 0) is None,
+        "roc_auc is null: the split holds one class only.": told.get("roc_auc", 0) is None,
+        f"{absent} of {len(prepared.classes)} classes have no row in this split.": absent > 0,
+        f"{', '.join(same)} null: drawing these rows again never changes the value.": len(same) > 0,
+    }
+    return [note for note, holds in notes.items() if holds]
 
 
 def _short(value: float | None) -> float | None:

@@ -141,7 +141,8 @@ def bootstrap(
         statistics: From row numbers (B,) to values by name.
         seed: Decides the draws.
 
-    Returns: An interval by name; None where fewer than half of the draws define the value.
+    Returns: An interval by name; None where fewer than half of the draws define the value, and where all draws agree:
+        such rows (none of them wrong, or only one) say nothing about the spread.
     """
     generator = np.random.default_rng(seed)
     draws = [statistics(generator.integers(0, rows, rows)) for _ in range(num_resamples(rows))]
@@ -149,6 +150,6 @@ def bootstrap(
     for name in draws[0]:
         values = np.array([draw[name] for draw in draws if draw[name] is not None], dtype=np.float64)
         values = values[np.isfinite(values)]
-        enough = 2 * len(values) >= len(draws)
-        intervals[name] = Interval(*np.percentile(values, PERCENTILES).tolist()) if enough else None
+        telling = 2 * len(values) >= len(draws) and values.min() < values.max()
+        intervals[name] = Interval(*np.percentile(values, PERCENTILES).tolist()) if telling else None
     return intervals

@@ -58,7 +58,10 @@ def predict(module: nn.Module, prepared: PreparedData, inputs: Sequence[Array]) 
 
 
 def outputs(module: nn.Module, inputs: Sequence[Array]) -> Iterator[NDArray[np.float64]]:
-    """Raw outputs (b, K) of the network, batch by batch, in evaluation mode and without gradients."""
+    """Raw outputs (b, K) of the network, batch by batch, in evaluation mode and without gradients.
+
+    A row with any output that is not finite is NaN throughout.
+    """
     total = len(inputs[0]) if inputs else 0
     values_per_row = sum(array[:1].size for array in inputs)
     step = max(1, min(MOST_ROWS, MOST_VALUES // max(values_per_row, 1)))
@@ -72,21 +75,22 @@ def outputs(module: nn.Module, inputs: Sequence[Array]) -> Iterator[NDArray[np.f
             batch = [torch.from_numpy(np.array(array[start : start + step])).to(device) for array in inputs]
             with torch.inference_mode():
                 result = module(*batch)
-            yield result.to("cpu", torch.float64).numpy()
+            raw = result.to("cpu", torch.float64, copy=True).numpy()
+            raw[~np.isfinite(raw).all(axis=1)] = np.nan
+            yield raw
     finally:
         module.train(was_training)
 
 
 def log_probabilities(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Log softmax over classes, (b, K) to (b, K); NaN in rows that are not finite."""
-    with np.errstate(invalid="ignore"):
-        shifted = logits - logits.max(axis=1, keepdims=True)
-        return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    """Log softmax over classes, (b, K) to (b, K); rows of NaN stay so."""
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
 
 def chosen_classes(logits: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The class of the largest logit (b,), or -1 in rows that are not finite."""
-    return np.where(np.isfinite(logits).all(axis=1), logits.argmax(axis=1), NO_CLASS)
+    """The class of the largest logit (b,), or -1 in rows of NaN."""
+    return np.where(np.isnan(logits[:, 0]), NO_CLASS, logits.argmax(axis=1))
 
 
 def in_own_units(raw: NDArray[np.float64], prepared: PreparedData) -> NDArray[np.float64]:

@@ -101,7 +101,6 @@ def _part(prepared: PreparedData, raw: Floats, target: NDArray[Any]) -> tuple[An
     nothing: Floats = np.zeros(0)
     if prepared.task == "regression":
         predicted = in_own_units(raw, prepared)
-        predicted = np.where(np.isfinite(predicted), predicted, np.nan)
         return predicted, np.square(predicted - _own(target, prepared)), nothing, nothing
     logs = log_probabilities(raw)
     loss = -logs[np.arange(len(raw)), target]

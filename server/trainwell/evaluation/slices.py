@@ -85,14 +85,14 @@ def slice_scores(scored: Scored, prepared: PreparedData, raw: Path, columns: Seq
     return told
 
 
-def raw_values(raw: Path | None, place: int) -> dict[str, Any] | None:
-    """The first raw columns of one row of the split, cut and made safe; None where there are none."""
+def raw_values(raw: Path | None, place: int, *, target: str) -> dict[str, Any] | None:
+    """The first raw columns of one row of the split but its target, cut and made safe; None where there are none."""
     if raw is None or not raw.is_file():
         return None
     import polars as pl  # noqa: PLC0415 - it starts threads, which the preloaded process must not have
 
     table = pl.scan_parquet(raw)
-    names = table.collect_schema().names()[:MOST_RAW_COLUMNS]
+    names = [name for name in table.collect_schema().names() if name != target][:MOST_RAW_COLUMNS]
     rows = table.select(names).slice(place, 1).collect().to_dicts()
     return {plain(name): _value(value) for name, value in rows[0].items()} if rows else None
 

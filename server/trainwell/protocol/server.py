@@ -109,7 +109,8 @@ async def _call_tool(
     try:
         find_tool(params.name, tools)
     except TrainwellError as error:
-        raise MCPError(INVALID_PARAMS, error.message, error.to_json()) from error
+        message = " ".join(part for part in (error.message, error.hint) if part)
+        raise MCPError(INVALID_PARAMS, message, error.to_json()) from error
     arguments = params.arguments or {}
     outcome = await call_tool(services, params.name, arguments, _progress(context), tools=tools)
     content: list[Any] = [TextContent(type="text", text=outcome.text)]

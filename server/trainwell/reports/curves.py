@@ -132,6 +132,8 @@ def _draw_loss(axes: Axes, epochs: Sequence[EpochRecord], best: EpochRecord | No
     _draw_rate(axes, epochs)
     _whole_epochs(axes, epochs)
     legend(axes)
+    if not shown:
+        _say_empty(axes, "no finite loss" if epochs else "no epochs yet")
 
 
 def _log_scale(axes: Axes) -> None:
@@ -164,7 +166,12 @@ def _draw_score(axes: Axes, epochs: Sequence[EpochRecord], best: EpochRecord | N
     _whole_epochs(axes, epochs)
     legend(axes)
     if not (val[0] or train[0]):
-        axes.text(0.5, 0.5, "no finite score", transform=axes.transAxes, ha="center", va="center", color=MUTED)
+        _say_empty(axes, "no finite score" if epochs else "no epochs yet")
+
+
+def _say_empty(axes: Axes, text: str) -> None:
+    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=MUTED)
+    axes.set_yticks([])
 
 
 def _mark_best(axes: Axes, best: EpochRecord, score: float) -> None:
@@ -200,7 +207,7 @@ def _whole_epochs(axes: Axes, epochs: Sequence[EpochRecord]) -> None:
     numbers = [record.epoch for record in epochs] or [0, 1]
     room = max(0.02 * (numbers[-1] - numbers[0]), 0.5)
     axes.set_xlim(min(numbers) - room, max(numbers) + room)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, steps=[1, 2, 5, 10], min_n_ticks=1))
 
 
 def _draw_rate(axes: Axes, epochs: Sequence[EpochRecord]) -> None:

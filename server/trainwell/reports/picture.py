@@ -11,7 +11,7 @@ import os
 import tempfile
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from trainwell.contract.text import plain
 
@@ -26,7 +26,8 @@ INK, MUTED, FAINT, PAPER = "#1f2933", "#6b7785", "#e3e8ee", "#ffffff"
 # Blue and vermilion stay apart for every common colour blindness.
 TRAIN, VALIDATION, RATE, ALARM = "#3b6fb6", "#e06c1f", "#b9a5d8", "#c0182b"
 # Letters of the bold title that fit into an inch.
-TITLE_LETTERS_PER_INCH = 9
+TITLE_LETTERS_PER_INCH = 7.5
+Place = Literal["best", "upper left", "upper right"]
 SEPARATOR = "  \u00b7  "
 # Height of the heading above the panels, in inches.
 HEADING_INCHES = 0.82
@@ -64,7 +65,7 @@ def style(axes: Axes, *, x_label: str, y_label: str) -> None:
     axes.set_ylabel(y_label, fontsize=10, color=MUTED)
 
 
-def legend(axes: Axes, place: str = "best") -> None:
+def legend(axes: Axes, place: Place = "best") -> None:
     """A legend without a frame, on a veil of paper; none without labelled lines."""
     handles, labels = axes.get_legend_handles_labels()
     if handles:

@@ -129,9 +129,13 @@ def _write_counts(axes: Axes, counts: NDArray[np.int64], shares: NDArray[np.floa
                     column, row, _short(count), ha="center", va="center", fontsize=9 if count < 10_000 else 7.5,
                     color=PAPER if share > 0.35 else INK, fontweight="bold" if row == column else "normal",
                 )  # fmt: skip
-        recall = f"{shares[row, row]:.0%}" if counts[row].sum() else "no rows"
-        _beside(axes, row, recall)
+        _beside(axes, row, _recall(float(shares[row, row])) if counts[row].sum() else "no rows")
     _beside(axes, -0.5, "recall", above=True)
+
+
+def _recall(share: float) -> str:
+    """In per cent; a single miss must never read as 100 %."""
+    return ">99%" if 0.995 <= share < 1 else f"{share:.0%}"
 
 
 def _beside(axes: Axes, row: float, text: str, *, above: bool = False) -> None:
@@ -196,10 +200,9 @@ def _draw_points(axes: Axes, true: NDArray[np.float64], predicted: NDArray[np.fl
     axes.axline((low, low), slope=1, color=MUTED, linewidth=1.2, linestyle=(0, (4, 3)), zorder=4, label="perfect")
     far = (predicted < low) | (predicted > high)
     if len(true) > MOST_DOTS:
-        extent = (low - room, high + room) * 2
-        axes.hexbin(
-            true[~far], predicted[~far], gridsize=55, extent=extent, mincnt=1, bins="log", cmap="Blues", zorder=3
-        )
+        extent = (low - room, high + room, low - room, high + room)
+        near = true[~far], predicted[~far]
+        axes.hexbin(*near, gridsize=55, extent=extent, mincnt=1, bins="log", cmap="Blues", zorder=3)
     else:
         size, alpha = (26.0, 0.6) if len(true) < 400 else (12.0, 0.4)
         axes.scatter(true[~far], predicted[~far], s=size, color=TRAIN, alpha=alpha, linewidths=0, zorder=3)
@@ -208,22 +211,6 @@ def _draw_points(axes: Axes, true: NDArray[np.float64], predicted: NDArray[np.fl
         label = f"{int(far.sum()):,} beyond the edge"
         axes.scatter(true[far], edge, marker="x", s=34, color=ALARM, linewidths=1.6, zorder=5, label=label)
     legend(axes, "upper left")
-
-
-def _draw_points(axes: Axes, true: NDArray[np.float64], predicted: NDArray[np.float64]) -> None:
-    low = float(min(true.min(), predicted.min()))
-    high = float(max(true.max(), predicted.max()))
-    room = 0.04 * (high - low) or 1.0
-    axes.set_xlim(low - room, high + room)
-    axes.set_ylim(low - room, high + room)
-    axes.axline((low, low), slope=1, color=MUTED, linewidth=1.2, linestyle=(0, (4, 3)), zorder=4, label="perfect")
-    if len(true) > MOST_DOTS:
-        extent = (low, high + (high == low), low, high + (high == low))
-        axes.hexbin(true, predicted, gridsize=45, extent=extent, mincnt=1, bins="log", cmap="Blues", zorder=3)
-    else:
-        size, alpha = (26.0, 0.6) if len(true) < 400 else (12.0, 0.4)
-        axes.scatter(true, predicted, s=size, color=TRAIN, alpha=alpha, linewidths=0, zorder=3)
-    axes.legend(fontsize=9, labelcolor=INK, loc="upper left", frameon=False)
 
 
 def _draw_errors(axes: Axes, errors: NDArray[np.float64]) -> None:

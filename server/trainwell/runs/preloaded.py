@@ -17,7 +17,7 @@ import sys
 import tempfile
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import anyio
 from loguru import logger
@@ -34,6 +34,7 @@ _KEPT_PREFIXES = ("LC_", "PYTHON", "CUDA_", "NVIDIA_", "PYTORCH_", "TORCH", "OMP
 START_SECONDS = 120.0
 SHORT_WORK_SECONDS = 300.0
 _LARGEST_ANSWER = 64 * 2**20
+_started: list[subprocess.Popen[bytes]] = []
 
 
 def can_fork() -> bool:
@@ -77,13 +78,20 @@ def socket_path() -> Path:
 
 
 def start_preloaded() -> subprocess.Popen[bytes]:
-    """Start the preloaded process, detached; if one is there already, the new one ends at once, with code 0."""
+    """Start the preloaded process, detached. What is returned ends with 0 as soon as one listens, else with 1."""
     path = socket_path()
     with path.with_suffix(".log").open("wb") as log:
-        return subprocess.Popen(
-            [sys.executable, "-m", "trainwell.worker", "preloaded", str(path)],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=worker_environment(), start_new_session=True,
-        )  # fmt: skip
+        return _detached(["preloaded", str(path)], subprocess.DEVNULL, log)
+
+
+def _detached(arguments: list[str], stdin: int, log: IO[bytes]) -> subprocess.Popen[bytes]:
+    """Start a worker that outlives this process; those that have ended meanwhile are taken leave of."""
+    command = [sys.executable, "-m", "trainwell.worker", *arguments]
+    process = subprocess.Popen(
+        command, stdin=stdin, stdout=log, stderr=log, env=worker_environment(), start_new_session=True
+    )
+    _started[:] = [*(one for one in _started if one.poll() is None), process]
+    return process
 
 
 def is_locked(path: Path) -> bool:
@@ -118,10 +126,7 @@ def launch_training(workspace: Workspace, run: str, attempt: int) -> None:
     log = workspace.run_dir(run) / "log.txt"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as sink:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "trainwell.worker", "once"],
-            stdin=subprocess.PIPE, stdout=sink, stderr=sink, env=worker_environment(), start_new_session=True,
-        )  # fmt: skip
+        process = _detached(["once"], subprocess.PIPE, sink)
     if process.stdin:
         process.stdin.write(json.dumps(request).encode())
         process.stdin.close()
@@ -198,7 +203,7 @@ async def _connect() -> anyio.abc.SocketStream:
     path = socket_path()
     started: subprocess.Popen[bytes] | None = None
     with anyio.move_on_after(START_SECONDS):
-        while started is None or not started.poll():  # still starting, or ended well because another one is there
+        while started is None or not started.poll():
             try:
                 return await anyio.connect_unix(str(path))
             except OSError:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
 import torch
@@ -118,8 +118,9 @@ class Batches:
         for first in range(start, self.count, self._together):
             sizes = self.sizes[first : first + self._together]
             offset = first * self.batch_size
-            columns = self.rows.take(order[offset : offset + sum(sizes)])
-            yield from zip(*(column.split(sizes) for column in columns), strict=True)
+            chosen = self.rows.take(order[offset : offset + sum(sizes)])
+            columns = [cast("tuple[Tensor, ...]", column.split(sizes)) for column in chosen]
+            yield from zip(*columns, strict=True)
 
 
 def batch_sizes(rows: int, batch_size: int) -> list[int]:

@@ -43,6 +43,8 @@ FORMAT = "trainwell.checkpoint/1"
 KEPT_STEPS = 2
 WEIGHTS, OPTIMIZER, STATE, MANIFEST = "weights.safetensors", "optimizer.safetensors", "state.json", "manifest.json"
 
+FILES = frozenset({WEIGHTS, OPTIMIZER, STATE})
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -173,9 +175,6 @@ def _write_folder(folder: Path, name: str, checkpoint: Checkpoint) -> Path:
         sync_folder(temporary)
 
     path = folder / name
-    if path.exists():
-        # Written by an attempt that went back: the new one is the truth.
-        remove(path)
     place(path, write)
     return path
 
@@ -202,13 +201,17 @@ def _verified(path: Path) -> dict[str, bytes]:
     """The contents of a folder's files, each with the right size and hash."""
     try:
         manifest = json.loads((path / MANIFEST).read_bytes())
-        contents = {name: (path / name).read_bytes() for name in manifest["files"]}
+        contents = {name: (path / name).read_bytes() for name in FILES & manifest["files"].keys()}
         wrong = [
             name
             for name, content in contents.items()
             if manifest["files"][name] != {"size": len(content), "sha256": digest(content)}
         ]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        # Written again, a sound manifest is the same byte for byte.
+        whole = dump({"format": FORMAT, "files": {name: manifest["files"][name] for name in contents}})
+        if whole != (path / MANIFEST).read_bytes():
+            wrong.append(MANIFEST)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise damaged(path, f"{type(error).__name__} while reading it") from error
     if wrong or not {WEIGHTS, STATE} <= contents.keys():
         raise damaged(path, f"{wrong[0] if wrong else 'the manifest'} does not have the contents that were written")

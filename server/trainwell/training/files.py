@@ -105,11 +105,26 @@ def place(path: Path, write: Callable[[Path], None]) -> None:
     temporary = temporary_beside(path)
     try:
         write(temporary)
-        temporary.replace(path)
+        _swap(temporary, path)
     except BaseException:
         remove(temporary)
         raise
     sync_folder(path.parent)
+
+
+def _swap(new: Path, path: Path) -> None:
+    """Give `new` its name; a folder that has it goes only when the new one stands."""
+    if not path.is_dir():
+        new.replace(path)
+        return
+    old = temporary_beside(path.with_name(f"{path.name}-old"))
+    path.rename(old)
+    try:
+        new.replace(path)
+    except OSError:
+        old.rename(path)
+        raise
+    remove(old)
 
 
 def remove(path: Path) -> None:

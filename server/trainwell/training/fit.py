@@ -57,6 +57,7 @@ class FitJob:
         on_epoch: Called with each epoch's record; after a kill the last epochs may come again.
         on_progress: Called with (step, total steps, epoch) at most every 0.2 s.
         should_stop: Asked every 0.1 s and after each epoch; a word ends the run in good order for that reason.
+        on_save: Called before a checkpoint is written: what was reported so far must outlive it.
         log: Told in words what was decided and what happened.
     """
 
@@ -70,6 +71,7 @@ class FitJob:
     on_epoch: Callable[[EpochRecord], None] = _nothing
     on_progress: Callable[[int, int, int], None] = _nothing
     should_stop: Callable[[], str | None] = _nothing
+    on_save: Callable[[], None] = _nothing
     log: Callable[[str], None] = _nothing
 
 

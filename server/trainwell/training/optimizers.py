@@ -195,15 +195,16 @@ def fused_works(device: torch.device) -> bool:
     number = [torch.zeros(1, device=device) for _ in range(5)]
     step, zero, one = torch.ones((), device=device), torch.zeros((), device=device), torch.ones((), device=device)
     weight, gradient, mean, square, momentum = ([tensor] for tensor in number)
-    options = {"maximize": False, "grad_scale": one, "found_inf": zero}
     try:
         torch._fused_adamw_(
             weight, gradient, mean, square, [], [step],
-            amsgrad=False, lr=0.0, beta1=BETA1, beta2=BETA2, weight_decay=0.0, eps=EPSILON, **options,
+            amsgrad=False, lr=0.0, beta1=BETA1, beta2=BETA2, weight_decay=0.0, eps=EPSILON,
+            maximize=False, grad_scale=one, found_inf=zero,
         )  # fmt: skip
         torch._fused_sgd_(
             weight, gradient, momentum,
-            weight_decay=0.0, momentum=MOMENTUM, lr=0.0, dampening=0.0, nesterov=False, is_first_step=False, **options,
+            weight_decay=0.0, momentum=MOMENTUM, lr=0.0, dampening=0.0, nesterov=False, is_first_step=False,
+            maximize=False, grad_scale=one, found_inf=zero,
         )  # fmt: skip
     except (NotImplementedError, RuntimeError):
         return False

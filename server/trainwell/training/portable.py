@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from trainwell.contract.errors import TrainwellError
 from trainwell.training.files import damaged, deserialise, dump, place, serialise, write_synced
@@ -58,7 +58,10 @@ def read_file(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """
     content = path.read_bytes()
     header = _header(content, path)
-    metadata = header.get("__metadata__", {})
+    metadata = header.get("__metadata__")
+    if not isinstance(metadata, dict):
+        raise _foreign(path, "it is a safetensors file without a card")
+    metadata = cast("dict[str, str]", metadata)
     if metadata.get("format") != FORMAT:
         raise _foreign(path, "it is a safetensors file, but not one that save_checkpoint wrote")
     weights = deserialise(content, path)
@@ -74,12 +77,12 @@ def _header(content: bytes, path: Path) -> dict[str, Any]:
     if len(content) < _LENGTH_BYTES + length:
         raise damaged(path, "it is cut off")
     try:
-        header = json.loads(content[_LENGTH_BYTES : _LENGTH_BYTES + length])
+        header: Any = json.loads(content[_LENGTH_BYTES : _LENGTH_BYTES + length])
     except ValueError as error:
         raise damaged(path, "its header cannot be read") from error
-    if not isinstance(header, dict) or not isinstance(header.get("__metadata__", {}), dict):
+    if not isinstance(header, dict):
         raise damaged(path, "its header is not as it was written")
-    return header
+    return cast("dict[str, Any]", header)
 
 
 def _not_safetensors(content: bytes, path: Path) -> TrainwellError:

@@ -253,6 +253,7 @@ def make_setup(
 
 def to_device(module: nn.Module, setup: Setup) -> nn.Module:
     """The module on the setup's device, in its memory format."""
+    module = module.to(setup.device)
     if setup.channels_last:
-        return module.to(setup.device, memory_format=torch.channels_last)
-    return module.to(setup.device)
+        module.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    return module

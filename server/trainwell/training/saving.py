@@ -85,6 +85,7 @@ def save(loop: Loop, reason: str | None = None) -> None:
     weights = dict(zip(loop.names, loop.live, strict=True))
     tensors = loop.stepper.state() | random_state(loop.setup.device)
     state = _state(loop, reason)
+    loop.job.on_save()
     loop.saver.write(loop.step, Checkpoint(weights, tensors, state), _best(loop, state))
     loop.initial = None
 

@@ -8,7 +8,7 @@ import hashlib
 import os
 import random
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -74,16 +74,18 @@ def deterministic(enabled: bool) -> Generator[None]:
     if not enabled:
         yield
         return
+    # The type stubs do not know this module's one setting.
+    filling: Any = torch.utils.deterministic
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", _CUBLAS_WORKSPACE)
     was = torch.are_deterministic_algorithms_enabled()
-    was_filling = torch.utils.deterministic.fill_uninitialized_memory
+    was_filling = filling.fill_uninitialized_memory
     was_searching = torch.backends.cudnn.benchmark
     torch.use_deterministic_algorithms(True)
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    filling.fill_uninitialized_memory = False
     torch.backends.cudnn.benchmark = False
     try:
         yield
     finally:
         torch.use_deterministic_algorithms(was)
-        torch.utils.deterministic.fill_uninitialized_memory = was_filling
+        filling.fill_uninitialized_memory = was_filling
         torch.backends.cudnn.benchmark = was_searching

@@ -72,13 +72,12 @@ class Stepper:
         for parameter in parameters:
             parameter.grad = None
         loss = self._backward(inputs, target)
-        gradients = [parameter.grad for parameter in parameters]
-        if any(gradient is None for gradient in gradients):
-            gradients = [
-                torch.zeros_like(parameter) if gradient is None else gradient
-                for parameter, gradient in zip(parameters, gradients, strict=True)
-            ]
-        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+        # A parameter that took no part in the loss has no gradient.
+        gradients = [
+            torch.zeros_like(parameter) if (gradient := parameter.grad) is None else gradient
+            for parameter in parameters
+        ]
+        norm = _norm(gradients)
         # x - x is 0 for a finite number and NaN for any other; NaN is the one value that differs from itself.
         torch.sub(norm, norm, out=self._difference)
         torch.ne(self._difference, self._difference, out=self._skip)
@@ -159,4 +158,4 @@ class Stepper:
 
 
 def _norm(tensors: list[Tensor]) -> Tensor:
-    return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(tensors)))
+    return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(tensors)))  # pyright: ignore[reportUnknownVariableType]

@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
@@ -83,7 +83,7 @@ class Pending:
         if not self.losses:
             return
         count = len(self.losses)
-        values: list[float] = torch.stack(self.losses + self.norms).tolist()
+        values = cast("list[float]", torch.stack(self.losses + self.norms).tolist())
         self.losses, self.norms = [], []
         losses, norms = values[:count], values[count:]
         for number, (loss, norm, size) in enumerate(zip(losses, norms, sizes, strict=True), first_step):

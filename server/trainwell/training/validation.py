@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 
@@ -35,7 +35,7 @@ def validate(module: nn.Module, task: Task, rows: Rows, chunk: int) -> Metrics:
         tallies = [
             _tally(module, task, rows, first, min(first + chunk, rows.count)) for first in range(0, rows.count, chunk)
         ]
-    sums: list[list[float]] = torch.stack(tallies).tolist()
+    sums = cast("list[list[float]]", torch.stack(tallies).tolist())
     return task.metrics(sums, rows.count)
 
 

@@ -1,25 +1,47 @@
-"""Entry of worker processes: `preloaded SOCKET` forks workers on request, `once` does one from standard input."""
+"""Entry of worker processes: `preloaded SOCKET` forks workers on request, `once` does one from standard input.
+
+Both leave the process tree of whoever started them: clients end a server together with its children, and a run
+must not be among those.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 
 
 def main() -> int:
     """Run as the arguments say."""
     if sys.argv[1:2] == ["preloaded"]:
-        from trainwell.worker.preloaded import serve  # noqa: PLC0415 - imports torch
-
-        return serve(sys.argv[2])
+        return _preloaded(sys.argv[2])
     if sys.argv[1:] == ["once"]:
-        from trainwell.worker.requests import answer  # noqa: PLC0415 - imports torch
-
-        reply = answer(json.load(sys.stdin))
-        sys.stdout.write(json.dumps(reply) + "\n")
-        return 0
+        return _once(json.load(sys.stdin))
     sys.stderr.write("usage: python -m trainwell.worker preloaded SOCKET | once\n")
     return 2
+
+
+def _preloaded(path: str) -> int:
+    """Fork the process that serves, and end with 0 as soon as it listens, with 1 if it died before."""
+    ready, tell = os.pipe()
+    if os.fork():
+        os.close(tell)
+        return 0 if os.read(ready, 1) else 1
+    os.close(ready)
+    os.setsid()
+    from trainwell.worker.preloaded import serve  # noqa: PLC0415 - imports torch
+
+    return serve(path, tell)
+
+
+def _once(request: dict[str, object]) -> int:
+    if request["kind"] == "train" and hasattr(os, "fork") and os.fork():
+        return 0
+    from trainwell.worker.requests import answer  # noqa: PLC0415 - imports torch
+
+    reply = answer(request)
+    sys.stdout.write(json.dumps(reply) + "\n")
+    return 0
 
 
 if __name__ == "__main__":

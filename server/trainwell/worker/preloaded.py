@@ -27,23 +27,26 @@ IDLE_SECONDS = float(os.environ.get("TRAINWELL_WARM_SECONDS", "60"))
 _LARGEST_REQUEST = 64 * 2**20
 
 
-def serve(path: str) -> int:
+def serve(path: str, tell: int) -> int:
     """Listen on a Unix socket until nobody has needed this process for IDLE_SECONDS.
 
     A request is one line of JSON: `{"kind": "hold"}` keeps this process alive while the connection is
     open; `train` is answered as soon as its detached worker runs; any other kind is short work, answered
-    by the child itself.
+    by the child itself. One byte goes to the file descriptor `tell`, which is closed, when somebody listens.
     """
     lock = Path(path).with_suffix(".lock").open("wb")  # held until this process ends
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    except BlockingIOError:  # another one is there, or about to be
+        os.write(tell, b"1")
         return 0
     Path(path).unlink(missing_ok=True)
     _warm_up()
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)
     listener.listen(64)
+    os.write(tell, b"1")
+    os.close(tell)
     try:
         _Server(listener, lock).run()
     finally:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trainwell import architectures, data
+from trainwell import data
 from trainwell.architectures.check import check_model
 from trainwell.contract.errors import TrainwellError
 from trainwell.contract.specs import PreparedData, RunSpec, Shapes
@@ -45,11 +45,16 @@ def _build(workspace: Workspace, arguments: Json) -> Json:
     """Resolve an architecture's options for prepared data, and prove that it learns: forward, backward."""
     prepared = PreparedData.model_validate(arguments["data"])
     shapes = Shapes(inputs=prepared.inputs, num_outputs=prepared.num_outputs)
-    name = arguments["architecture"]
-    options, notes = architectures.settle(name, arguments["options"], shapes)
+    sized = shapes.model_copy(update={"rows": prepared.splits["train"]})  # widths may follow from how much there is
     seed_everything(0)
-    report = check_model(name, options, shapes, prepared.task, max_parameters=arguments["max_parameters"])
-    return {"options": options, "report": {"notes": notes, **report}, "shapes": shapes.model_dump(mode="json")}
+    report = check_model(
+        arguments["architecture"],
+        arguments["options"],
+        sized,
+        prepared.task,
+        max_parameters=arguments["max_parameters"],
+    )
+    return {"options": report.pop("options"), "report": report, "shapes": shapes.model_dump(mode="json")}
 
 
 def _plan(workspace: Workspace, arguments: Json) -> Json:

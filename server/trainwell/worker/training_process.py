@@ -84,6 +84,7 @@ def carry_out(workspace: Workspace, store: Store, run: str, attempt: int) -> Non
             on_epoch=recorder.epoch,
             on_progress=recorder.progress,
             should_stop=recorder.should_stop,
+            on_save=recorder.flush,
             log=logger.info,
         )
     )

@@ -94,7 +94,8 @@ class ArrayFile:
             found = key if key in self.members else _named(self.members, _INPUT_NAMES) or next(iter(self.members))
             return self._load(found), self._load(target) if target in self.members else None
         whole = self._load("")
-        if not key and whole.ndim == 2 and whole.shape[1] == shape[0] + 1:
+        column_named = target in _LAST or target.isdigit()
+        if column_named and whole.ndim == 2 and whole.shape[1] == shape[0] + 1:
             column = _column_number(target, whole.shape[1])
             return np.delete(whole, column, axis=1), whole[:, column]
         return whole, None

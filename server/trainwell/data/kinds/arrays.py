@@ -88,7 +88,11 @@ def prepare(source: Source, request: Request, folder: Path) -> Draft:
         len(kept), targets.groups_for(learnt, request.split), validation_fraction=request.validation_fraction,
         test_fraction=request.test_fraction, seed=request.seed,
     )  # fmt: skip
-    encoding: dict[str, Any] = {"version": 1, **fit_inputs(inputs, kept[splits["train"]]), "keys": [chosen.key, name]}
+    encoding: dict[str, Any] = {
+        "version": 1,
+        **fit_inputs(inputs, kept[splits["train"]]),
+        "keys": [chosen.key or "X", name],
+    }
     warnings += input_warnings(inputs) + targets.suspicions(learnt, splits)
     shape = tuple(int(size) for size in encoding["output_shape"])
     check_disk(len(kept) * int(np.prod(shape, dtype=np.int64)) * 4, folder)

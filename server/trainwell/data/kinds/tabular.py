@@ -102,7 +102,8 @@ def prepare(source: Source, request: Request, folder: Path) -> Draft:
     read = _recognise_columns(read_table(source, only=wanted))
     name = request.target or read.table.target
     if name is None:
-        raise targets.no_target(list(read.columns), candidates(list(read.columns.values()), read.frame.height), None)
+        shown = source.shown if source.path is not None else None
+        raise targets.no_target(list(read.columns), candidates(list(read.columns.values()), read.frame.height), shown)
     require([name], list(read.columns), "target")
     found: list[Warned] = []
     labels, read = _take_target(read, name, request.task, found)

@@ -29,6 +29,7 @@ _SAMPLE_BYTES = 1 << 18
 _CHUNK_BYTES = 1 << 22
 # A record longer than this is an open quote or not a table.
 LONGEST_RECORD_BYTES = 1 << 23
+csv.field_size_limit(LONGEST_RECORD_BYTES)  # the module's own limit is 128 KB
 _BOM = b"\xef\xbb\xbf"
 _QUOTE, _NEWLINE, _RETURN = 34, 10, 13
 
@@ -58,13 +59,13 @@ def survey(path: Path) -> Dialect:
 
     Raises:
         TrainwellError: `not_utf8`, `bad_line_ends`, `header_only`, `duplicate_columns`, `too_many_columns`,
-            `column_name_too_long`, `ragged_row`, `unclosed_quote`, `line_too_long`.
+            `column_name_too_long`, `bad_column_name`, `ragged_row`, `unclosed_quote`, `line_too_long`.
     """
     sample, complete = _sample(path)
     separator = _separator(sample, path.suffix.lower(), complete=complete)
     skipped = len(sample) - len(sample.lstrip("\r\n"))
     skipped = sample[:skipped].count("\n")
-    first = next(csv.reader(io.StringIO(sample.lstrip("\r\n")), delimiter=separator))
+    first = _first_record(sample.lstrip("\r\n"), separator, path)
     has_header = not all(is_number(cell) or not cell.strip() for cell in first)
     names, notes = tidy_names(first if has_header else [""] * len(first))
     if not has_header:
@@ -92,8 +93,25 @@ def survey(path: Path) -> Dialect:
     return Dialect(separator, tuple(names), has_header, skipped, records, quotes, tuple(notes))
 
 
-def line_of(path: Path, dialect: Dialect, row: int) -> int:
-    """The line, counted from 1, on which a data row begins."""
+def where(path: Path, dialect: Dialect, row: int) -> str:
+    """The line, counted from 1, on which a data row begins, for a sentence."""
+    try:
+        return f"line {_line_of(path, dialect, row)}"
+    except csv.Error:  # a stray carriage return, which polars lets pass
+        return f"row {row + 1}"
+
+
+def _first_record(text: str, separator: str, path: Path) -> list[str]:
+    try:
+        return next(csv.reader(io.StringIO(text), delimiter=separator), [])
+    except csv.Error as error:
+        raise TrainwellError(
+            "bad_line_ends", "The first line holds a carriage return (\\r) or an endless field.", argument="source",
+            got=path.name, allowed="lines that end in \\n or \\r\\n",
+        ) from error  # fmt: skip
+
+
+def _line_of(path: Path, dialect: Dialect, row: int) -> int:
     with path.open(encoding="utf-8-sig", newline="") as stream:
         quoting = csv.QUOTE_MINIMAL if dialect.quoted else csv.QUOTE_NONE
         reader = csv.reader(stream, delimiter=dialect.separator, quoting=quoting)
@@ -129,7 +147,7 @@ def _separator(sample: str, suffix: str, *, complete: bool) -> str:
         except csv.Error:
             continue
         records = records if complete or len(records) < 2 else records[:-1]
-        common, times = Counter(len(record) for record in records if record).most_common(1)[0]
+        common, times = next(iter(Counter(map(len, filter(None, records))).most_common(1)), (0, 0))
         if common > 1 and times >= 0.8 * sum(map(bool, records)):
             widths[separator] = common
     if suffix == ".tsv" and "\t" in widths:

@@ -35,7 +35,7 @@ def check_names(names: Sequence[str]) -> None:
     """Stop at names that cannot be told apart, and at far too many.
 
     Raises:
-        TrainwellError: `too_many_columns`, `column_name_too_long`, `duplicate_columns`.
+        TrainwellError: `too_many_columns`, `column_name_too_long`, `bad_column_name`, `duplicate_columns`.
     """
     if len(names) > MOST_COLUMNS:
         raise TrainwellError(
@@ -47,6 +47,13 @@ def check_names(names: Sequence[str]) -> None:
         raise TrainwellError(
             "column_name_too_long", f"A column name has {len(longest):,} characters.", argument="source",
             got=longest, allowed=f"at most {LONGEST_NAME} characters", hint="Is the first line really the header?",
+        )  # fmt: skip
+    # Polars would take these for patterns over all columns.
+    pattern = next((name for name in names if name == "*" or (name.startswith("^") and name.endswith("$"))), None)
+    if pattern is not None:
+        raise TrainwellError(
+            "bad_column_name", "A column has the form of a pattern as its name.", argument="source", got=pattern,
+            allowed="names other than * and ^...$", hint="Rename the column.",
         )  # fmt: skip
     twice = [name for name, times in Counter(names).items() if times > 1]
     if twice:

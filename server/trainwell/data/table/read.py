@@ -13,7 +13,7 @@ from trainwell.contract.errors import TrainwellError
 from trainwell.contract.text import plain, quoted
 from trainwell.data.content import recognise_content
 from trainwell.data.memory import check_memory
-from trainwell.data.table.delimited import Dialect, line_of, survey
+from trainwell.data.table.delimited import Dialect, survey, where
 from trainwell.data.table.names import check_names, require, tidy_names
 from trainwell.data.table.shipped import SHIPPED_TARGET, read_shipped
 
@@ -106,12 +106,13 @@ def rows_frame(rows: Sequence[Any], names: Sequence[str] | None = None, argument
     if not found:
         raise TrainwellError("bad_row", "The rows hold no columns.", argument=argument)
     columns = list(found)
-    check_names([name.strip() for name in columns])
+    tidy, _ = tidy_names(columns)
+    check_names(tidy)
     if as_lists:
         cells = {name: [row[place] for row in rows] for place, name in enumerate(columns)}
     else:
         cells = {name: [row.get(name) for row in rows] for name in columns}
-    return pl.DataFrame([_series(name.strip(), values, argument) for name, values in cells.items()])
+    return pl.DataFrame([_series(name, values, argument) for name, values in zip(tidy, cells.values(), strict=True)])
 
 
 def _series(name: str, values: list[Any], argument: str) -> pl.Series:
@@ -171,7 +172,7 @@ def _read_delimited(path: Path, limit: int | None) -> Table:
 
 
 def _line_finder(path: Path, dialect: Dialect) -> Callable[[int], str]:
-    return lambda row: f"line {line_of(path, dialect, row)}"
+    return lambda row: where(path, dialect, row)
 
 
 def _read_parquet(path: Path, only: Sequence[str] | None, limit: int | None) -> Table:
@@ -220,7 +221,8 @@ def _read_json(path: Path, limit: int | None) -> Table:
             names, notes = tidy_names(frame.columns)
             check_names(names)
             frame.columns = names
-            return Table(frame, frame.height, notes)
+            if names:
+                return Table(frame, frame.height, notes)
         except (PolarsError, PanicException):
             pass  # read again by lines, which tells where and why, and takes what polars does not (true beside 1)
     frame = rows_frame(_json_array(path) if whole else _json_lines(path), argument="source")

@@ -39,8 +39,9 @@ RISE_OVER_GUESSING = 1.5
 EXPLOSION_OVER_GUESSING = 5.0
 # A rise counts only where the loss is this share of guessing or more: a converged run may double its tiny loss.
 MATTERS_FROM = 0.2
-# Median step from epoch to epoch, as a share of the loss.
+# Median step from epoch to epoch, as a share of the loss; and how many of the steps must lead up by half of that.
 ROUGHNESS = 0.2
+SHARE_OF_RISES = 0.25
 # Median update-to-weight ratio of an optimizer step.
 LARGE_UPDATES = 3e-2
 
@@ -118,7 +119,9 @@ def _rough(losses: list[float], reference: float) -> bool:
     late = losses[len(losses) // 3 :]
     if len(late) < 2 * RECENT_EPOCHS or min(late) <= 0 or median(late) < MATTERS_FROM * reference:
         return False
-    return median(abs(b - a) / a for a, b in pairwise(late)) > ROUGHNESS
+    steps = [(b - a) / a for a, b in pairwise(late)]
+    rises = sum(step > ROUGHNESS / 2 for step in steps)
+    return median(map(abs, steps)) > ROUGHNESS and rises >= SHARE_OF_RISES * len(steps)
 
 
 def _symptom(trace: Trace, signs: tuple[str, ...]) -> str:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from trainwell.contract.findings import Finding, Fix
 from trainwell.contract.text import rounded
 from trainwell.diagnosis.repair import fixes, model_fix, raise_lr, train_fix
-from trainwell.diagnosis.settings import held_back_by, learning_rate, lr_is_high, lr_is_low, number
+from trainwell.diagnosis.settings import FEW_UPDATES, held_back_by, learning_rate, lr_is_high, lr_is_low, number
 from trainwell.diagnosis.signals import (
     POOR_FIT,
     finite,
@@ -117,7 +117,7 @@ def _cause(trace: Trace, *, slow: bool) -> str:
     if slow and lr is not None:
         return f"The learning rate {rounded(lr)} is too low: the weights hardly move."
     updates = num_updates(trace)
-    if updates is not None and updates < 100:
+    if trace.finished and updates is not None and updates < FEW_UPDATES:
         return f"Only {updates} optimizer steps: too few to learn anything."
     rate = (
         "the learning rate is too low" if lr is None else f"the learning rate {rounded(lr)} is too low for this network"

@@ -88,11 +88,11 @@ def _fits_its_rows(trace: Trace) -> bool:
 
 def _reason(trace: Trace) -> str:
     held, falling, updates = held_back_by(trace), late_progress(trace), num_updates(trace)
-    if held is not None:
-        return held
+    if held is not None or not trace.finished:
+        return held or "unknown"
     if updates is not None and updates < FEW_UPDATES:
         return "too_few_steps"
-    return "cut_short" if trace.finished and falling is not None and falling > STILL_FALLING else "unknown"
+    return "cut_short" if falling is not None and falling > STILL_FALLING else "unknown"
 
 
 def _symptom(trace: Trace) -> str:
