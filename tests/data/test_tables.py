@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import random
 import subprocess
 import sys
+from decimal import Decimal
 
 import numpy as np
 import polars as pl
@@ -13,6 +15,7 @@ import pytest
 from sklearn import datasets
 
 from trainwell import data
+from trainwell.data.table import read
 from trainwell.store.workspace import Workspace
 
 LOADERS = {
@@ -275,3 +278,51 @@ def test_importing_data_and_loading_prepared_arrays_need_neither_polars_nor_torc
         "assert not {'polars', 'torch', 'sklearn', 'mcp'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+def test_every_type_of_parquet_is_read_or_left_out_and_said(workspace):
+    count = 60
+    when = [dt.datetime(2024, 1, 1, tzinfo=dt.UTC) + dt.timedelta(hours=7 * n) for n in range(count)]
+    frame = pl.DataFrame(
+        {
+            "decimal": pl.Series([Decimal(n) / 7 for n in range(count)], dtype=pl.Decimal(20, 4)),
+            "small": pl.Series([n % 11 for n in range(count)], dtype=pl.UInt8),
+            "half": pl.Series([n * 0.3 for n in range(count)], dtype=pl.Float32),
+            "level": pl.Series(["low", "mid", "high"] * 20, dtype=pl.Enum(["low", "mid", "high"])),
+            "zoned": pl.Series(when),
+            "clock": pl.Series([moment.time() for moment in when]),
+            "lasted": pl.Series([dt.timedelta(minutes=n) for n in range(count)]),
+            "tags": pl.Series([["a", "b"]] * count),
+            "blob": pl.Series([b"\x00"] * count),
+            "nothing": pl.Series([None] * count, dtype=pl.Null),
+            "y": pl.Series([n % 2 == 0 for n in range(count)]),
+        }
+    )
+    frame.write_parquet(workspace.root / "t.parquet")
+    prepared = data.prepare(workspace, {"source": "t.parquet", "target": "y"})
+    kinds = {entry["name"]: entry["as"] for entry in prepared.encoding["columns"]}
+    assert kinds == {
+        "decimal": "number", "small": "number", "half": "number", "level": "category", "zoned": "date",
+        "clock": "number", "lasted": "number",
+    }  # fmt: skip
+    assert {entry.column for entry in prepared.warnings if entry.column} == {"tags", "blob", "nothing"}
+    assert prepared.classes == ("false", "true")
+    test = data.load_split(workspace, prepared, "test")
+    encoded = data.encode(prepared, source=data.raw_source(workspace, prepared, "test"))
+    np.testing.assert_array_equal(encoded.inputs[0], test.inputs[0])
+    np.testing.assert_array_equal(encoded.target, test.target)
+
+
+def test_a_large_file_is_inspected_by_its_first_rows_and_counted_whole(workspace, monkeypatch):
+    monkeypatch.setattr(read, "LARGE_FILE_BYTES", 1000)
+    monkeypatch.setattr(read, "SAMPLE_ROWS", 50)
+    write(workspace, "people.csv", people())
+    frame = pl.read_csv(people().encode())
+    frame.write_parquet(workspace.root / "people.parquet")
+    frame.write_ndjson(workspace.root / "people.jsonl")
+    for suffix in ("csv", "parquet", "jsonl"):
+        seen = data.inspect(workspace, {"source": f"people.{suffix}", "target": "label"})
+        assert seen["rows"] == 200
+        assert sum(seen["class_counts"].values()) == 50
+        assert any("first 50 rows" in note for note in seen["notes"])
+        assert sum(data.prepare(workspace, {"source": f"people.{suffix}", "target": "label"}).splits.values()) == 200

@@ -164,7 +164,7 @@ def baseline_of(target: Target, splits: dict[str, Rows]) -> Baseline:
             metric="val_accuracy", value=float(np.mean(validation == commonest)), how=f"always says {label}"
         )
     mean = float(train.mean())
-    errors: Array = validation - mean
+    errors = np.subtract(validation, mean, dtype=np.float64)
     error = float(np.linalg.norm(errors)) / math.sqrt(len(errors))
     return Baseline(metric="val_rmse", value=error, how=f"always says the training mean, {mean:.4g}")
 

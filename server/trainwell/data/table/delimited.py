@@ -103,7 +103,8 @@ def where(path: Path, dialect: Dialect, row: int) -> str:
 
 def _first_record(text: str, separator: str, path: Path) -> list[str]:
     try:
-        return next(csv.reader(io.StringIO(text), delimiter=separator), [])
+        records = list(islice(csv.reader(io.StringIO(text), delimiter=separator), 1))
+        return records[0] if records else []
     except csv.Error as error:
         raise TrainwellError(
             "bad_line_ends", "The first line holds a carriage return (\\r) or an endless field.", argument="source",

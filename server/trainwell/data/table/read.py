@@ -14,7 +14,7 @@ from trainwell.contract.text import plain, quoted
 from trainwell.data.content import recognise_content
 from trainwell.data.memory import check_memory
 from trainwell.data.table.delimited import Dialect, survey, where
-from trainwell.data.table.names import check_names, require, tidy_names
+from trainwell.data.table.names import check_names, tidy_names
 from trainwell.data.table.shipped import SHIPPED_TARGET, read_shipped
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def _read_delimited(path: Path, limit: int | None) -> Table:
             "Are quotation marks inside fields doubled?",
         )  # fmt: skip
     return Table(
-        frame, dialect.records, list(dialect.notes), decimal_comma=dialect.separator != ",",
+        frame, dialect.records, [*dialect.notes, *_sampled(dialect.records, limit)], decimal_comma=dialect.separator != ",",
         locate=_line_finder(path, dialect),
     )  # fmt: skip
 
@@ -181,15 +181,18 @@ def _read_parquet(path: Path, only: Sequence[str] | None, limit: int | None) -> 
         schema = lazy.collect_schema()
         rows = int(lazy.select(pl.len()).collect().item())
     check_names(schema.names())
-    if only is not None:
-        require(only, schema.names(), "columns")
+    if only is not None and set(only) <= set(schema.names()):
         schema = pl.Schema({name: kind for name, kind in schema.items() if name in set(only)})
         lazy = lazy.select(schema.names())
     # Metadata sizes lie by compression; rows times the width of each type does not.
     check_memory(rows * sum(_bytes_per_value(kind) for kind in schema.dtypes()), "The table")
     with _polars_errors(path):
         frame = (lazy.head(limit) if limit is not None else lazy).collect()
-    return Table(frame, rows)
+    return Table(frame, rows, _sampled(rows, limit))
+
+
+def _sampled(rows: int, limit: int | None) -> list[str]:
+    return [f"Only the first {limit:,} rows were looked at."] if limit is not None and rows > limit else []
 
 
 def _bytes_per_value(kind: pl.DataType) -> int:
@@ -222,11 +225,17 @@ def _read_json(path: Path, limit: int | None) -> Table:
             check_names(names)
             frame.columns = names
             if names:
-                return Table(frame, frame.height, notes)
+                rows = frame.height if limit is None else _count_lines(path)
+                return Table(frame, rows, notes + _sampled(rows, limit))
         except (PolarsError, PanicException):
             pass  # read again by lines, which tells where and why, and takes what polars does not (true beside 1)
     frame = rows_frame(_json_array(path) if whole else _json_lines(path), argument="source")
     return Table(frame, frame.height)
+
+
+def _count_lines(path: Path) -> int:
+    with path.open("rb") as stream:
+        return sum(chunk.count(b"\n") for chunk in iter(lambda: stream.read(1 << 20), b""))
 
 
 def _json_array(path: Path) -> list[Any]:
