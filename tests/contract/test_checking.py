@@ -128,7 +128,9 @@ def nested(levels):
 
 
 @pytest.mark.parametrize(
-    "rows", [nested(40), nested(10_000), [{"a": 1}] * 600_000, ["x" * 11_000_000]], ids=["deep", "deeper", "many", "long"]
+    "rows",
+    [nested(40), nested(10_000), [{"a": 1}] * 600_000, ["x" * 11_000_000]],
+    ids=["deep", "deeper", "many", "long"],
 )
 def test_what_is_too_deep_or_too_much_is_refused_before_it_is_looked_at(rows):
     assert refusal("predict", {"run": "r", "rows": rows}).code == "too_large"

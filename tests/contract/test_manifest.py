@@ -131,7 +131,7 @@ def test_limits_beyond_ours_are_taken_and_told(written):
 
 
 def test_an_optional_parameter_can_be_made_required(written):
-    text = '---\nparameters:\n  required:\n    - {name: epochs, type: integer}\n---\n'
+    text = "---\nparameters:\n  required:\n    - {name: epochs, type: integer}\n---\n"
     manifest = load_manifest(written(text=text))
 
     assert "epochs" in manifest.input_schema("train")["required"]
@@ -254,4 +254,3 @@ def test_a_folder_with_a_skill_in_it_will_do_and_so_will_windows_line_ends(writt
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
 
     assert load_manifest(path.parent).defaults("train")["epochs"] == 10
-

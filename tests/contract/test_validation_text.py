@@ -28,7 +28,9 @@ def fits(schema, value):
 @given(NUMBERS, NUMBERS, SIGNS, SIGNS, NUMBERS)
 def test_a_range_lets_through_exactly_what_it_says(low, high, low_sign, high_sign, value):
     assume(low < high)
-    inside = (low < value if low_sign == "<" else low <= value) and (value < high if high_sign == "<" else value <= high)
+    inside = (low < value if low_sign == "<" else low <= value) and (
+        value < high if high_sign == "<" else value <= high
+    )
 
     assert fits(keywords(f"{low} {low_sign} x {high_sign} {high}"), value) == inside
     turned = {"<": ">", "<=": ">="}
@@ -45,7 +47,9 @@ def test_a_range_on_a_whole_number_is_said_with_whole_bounds(low, high, low_sign
         assert math.ceil(high) - math.floor(low) <= 2
         return
 
-    inside = (low < value if low_sign == "<" else low <= value) and (value < high if high_sign == "<" else value <= high)
+    inside = (low < value if low_sign == "<" else low <= value) and (
+        value < high if high_sign == "<" else value <= high
+    )
     assert fits(schema, value) == inside
     assert all(isinstance(bound, int) for bound in schema.values())
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import shutil
 import signal
@@ -21,6 +20,13 @@ PREPARE = (
     "import sys, pathlib; from trainwell import data; from trainwell.store.workspace import Workspace\n"
     "w = Workspace.open(pathlib.Path(sys.argv[1])); sys.stdin.readline()\n"
     "sys.stdout.write(data.prepare(w, {'source': 'digits'}).handle)"
+)
+# Dies between the last array and the rename.
+KILLED = (
+    "import os, sys, pathlib; from trainwell import data; from trainwell.data import cache\n"
+    "from trainwell.store.workspace import Workspace\n"
+    "cache._publish = lambda *arguments: os.kill(os.getpid(), 9)\n"
+    "data.prepare(Workspace.open(pathlib.Path(sys.argv[1])), {'source': 'iris'})"
 )
 
 
@@ -89,13 +95,9 @@ def test_the_loser_of_a_race_takes_what_the_winner_made(workspace, monkeypatch):
 
 
 def test_what_a_killed_process_left_is_swept_and_a_living_one_is_not(workspace):
-    def die(place):
-        cache._temporary(place).mkdir()
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    killed = multiprocessing.get_context("fork").Process(target=die, args=(workspace.state / "data",))
-    killed.start()
-    killed.join(60)
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(workspace.root)], check=False, timeout=120)
+    assert killed.returncode == -signal.SIGKILL
+    assert len(folders(workspace)) == 1
     mine = cache._temporary(workspace.state / "data")
     mine.mkdir()
     assert len(folders(workspace)) == 2

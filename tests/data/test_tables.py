@@ -326,3 +326,24 @@ def test_a_large_file_is_inspected_by_its_first_rows_and_counted_whole(workspace
         assert sum(seen["class_counts"].values()) == 50
         assert any("first 50 rows" in note for note in seen["notes"])
         assert sum(data.prepare(workspace, {"source": f"people.{suffix}", "target": "label"}).splits.values()) == 200
+
+
+def test_rows_of_a_file_keep_their_numbers_and_their_usable_targets(workspace):
+    prepared = data.prepare(workspace, {"source": write(workspace, "people.csv", people()), "target": "label"})
+    lines = people().splitlines()[:8]
+    lines[3] = ""
+    lines[4] = lines[4].rsplit(",", 1)[0] + ","
+    lines[5] = lines[5].rsplit(",", 1)[0] + ",ancient"
+    source = data.open_source(workspace, write(workspace, "more.csv", "\n".join(lines) + "\n\n"), None)
+    encoded = data.encode(prepared, source=source)
+    assert encoded.rows.tolist() == [0, 1, 3, 4, 5, 6]
+    assert (encoded.target == -1).tolist() == [False, False, True, True, False, False]
+    assert any("2 rows" in note for note in encoded.notes)
+
+
+def test_other_prepared_data_is_encoded_with_its_own_row_numbers(workspace):
+    wine, other = (data.prepare(workspace, {"source": "wine", "seed": seed}) for seed in (0, 1))
+    encoded = data.encode(wine, source=data.raw_source(workspace, other, "test"))
+    test = data.load_split(workspace, other, "test")
+    np.testing.assert_array_equal(encoded.rows, test.rows)
+    np.testing.assert_array_equal(encoded.target, test.target)

@@ -12,11 +12,38 @@ from mcp import Client, StdioServerParameters
 
 SCHEMAS = {path.stem: json.loads(path.read_text()) for path in Path("schemas/tools").glob("*.json")}
 
-WORDS = st.sampled_from(["latest", "digits", "run_x_000000", "../../etc/passwd", "/etc/passwd", "nothing.csv", "a\0b", "", "~", "__class__",
-                         "x" * 5000, "\u202eevil", "NaN", "1", "true", "'; DROP TABLE runs; --", "$(id)", "{0.__class__}"])
-NUMBERS = st.one_of(st.integers(), st.sampled_from([0, -1, 1e-300, 1e300, 2**63, 10**30]), st.floats(allow_nan=False, allow_infinity=False))
-JSON = st.recursive(st.one_of(st.none(), st.booleans(), NUMBERS, WORDS, st.text(max_size=30)),
-                    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4), max_leaves=12)
+WORDS = st.sampled_from(
+    [
+        "latest",
+        "digits",
+        "run_x_000000",
+        "../../etc/passwd",
+        "/etc/passwd",
+        "nothing.csv",
+        "a\0b",
+        "",
+        "~",
+        "__class__",
+        "x" * 5000,
+        "\u202eevil",
+        "NaN",
+        "1",
+        "true",
+        "'; DROP TABLE runs; --",
+        "$(id)",
+        "{0.__class__}",
+    ]
+)
+NUMBERS = st.one_of(
+    st.integers(),
+    st.sampled_from([0, -1, 1e-300, 1e300, 2**63, 10**30]),
+    st.floats(allow_nan=False, allow_infinity=False),
+)
+JSON = st.recursive(
+    st.one_of(st.none(), st.booleans(), NUMBERS, WORDS, st.text(max_size=30)),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
+    max_leaves=12,
+)
 
 
 def near(schema):
@@ -30,7 +57,9 @@ def near(schema):
         "number": st.floats(schema.get("minimum", 0), min(schema.get("maximum", 1), 1)),
         "boolean": st.booleans(),
         "string": WORDS,
-        "array": st.lists(st.one_of(st.dictionaries(st.text(max_size=5), JSON, max_size=3), WORDS), min_size=1, max_size=4),
+        "array": st.lists(
+            st.one_of(st.dictionaries(st.text(max_size=5), JSON, max_size=3), WORDS), min_size=1, max_size=4
+        ),
         "object": st.dictionaries(st.text(max_size=8), JSON, max_size=4),
     }
     return st.one_of([shapes[one] for one in kinds if one in shapes] or [JSON])
@@ -65,7 +94,7 @@ def test_junk_is_answered_in_words_and_the_server_lives(ask, call):
     result = ask(tool, arguments)
     text = result.content[0].text
     assert "Traceback" not in text
-    assert "File \"" not in text
+    assert 'File "' not in text
     assert len(text) < 8000
     if result.is_error:
         error = result.structured_content["error"]

@@ -8,12 +8,14 @@ import sys
 import time
 from contextlib import suppress
 
+import anyio
 import psutil
 import pytest
 
 from trainwell.runs.lifecycle import FINAL
 from trainwell.runs.liveness import is_alive
 from trainwell.runs.preloaded import socket_path
+from trainwell.tools.dispatch import call_tool
 from trainwell.tools.services import open_services
 
 PATIENCE_SECONDS = 90
@@ -50,7 +52,10 @@ def ended(services, run):
 def test_a_killed_worker_is_noticed_and_its_run_goes_on_from_its_checkpoint(services, call):
     run = long_run(call, epochs=800)
     at_epoch(services, run, 60)
-    until(lambda: list((services.workspace.run_dir(run) / "checkpoints").glob("step-*/manifest.json")), what="a checkpoint")
+    until(
+        lambda: list((services.workspace.run_dir(run) / "checkpoints").glob("step-*/manifest.json")),
+        what="a checkpoint",
+    )
     victim = services.store.runs.get(run)["owner"]["pid"]
     os.kill(victim, signal.SIGKILL)
     until(lambda: services.start_waiting() or services.store.runs.get(run)["attempt"] == 2, what="a second attempt")
@@ -66,7 +71,8 @@ def test_a_killed_server_loses_nothing_and_another_sees_and_stops_its_run(tmp_pa
         "import anyio, sys, json\n"
         "from mcp import Client, StdioServerParameters\n"
         "async def main():\n"
-        "    server = StdioServerParameters(command=sys.executable, args=['-m', 'trainwell', '--workspace', sys.argv[1], 'serve'])\n"
+        "    serve = ['-m', 'trainwell', '--workspace', sys.argv[1], 'serve']\n"
+        "    server = StdioServerParameters(command=sys.executable, args=serve)\n"
         "    async with Client(server) as client:\n"
         "        async def call(tool, **arguments):\n"
         "            result = await client.call_tool(tool, arguments)\n"
@@ -91,10 +97,6 @@ def test_a_killed_server_loses_nothing_and_another_sees_and_stops_its_run(tmp_pa
     services = open_services(tmp_path)
     epoch = services.store.runs.get(run)["epoch"]
     at_epoch(services, run, epoch + 20)
-    import anyio
-
-    from trainwell.tools.dispatch import call_tool
-
     stopped = anyio.run(call_tool, services, "stop_run", {"run": run, "wait_seconds": 20}).structured
     assert stopped["state"] == "stopped"
     judged = anyio.run(call_tool, services, "evaluate", {"run": run})
@@ -105,8 +107,11 @@ def test_a_killed_server_loses_nothing_and_another_sees_and_stops_its_run(tmp_pa
 
 def test_the_preloaded_process_may_die_and_nobody_notices(services, call):
     call("system_info")
-    found = [process for process in psutil.process_iter(["cmdline"])
-             if str(socket_path()) in " ".join(process.info["cmdline"] or [])]
+    found = [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if str(socket_path()) in " ".join(process.info["cmdline"] or [])
+    ]
     assert len(found) == 1
     run = long_run(call)
     at_epoch(services, run, 5)
@@ -123,8 +128,12 @@ def test_two_servers_on_one_workspace_start_each_run_once(services, call):
     model = call("build_model", data=data)["model"]
     runs = [call("train", model=model, train_loader=data, epochs=3, seed=seed)["run"] for seed in range(4)]
     for run in runs:
-        until(lambda run=run: other.start_waiting() or services.start_waiting()
-              or other.store.runs.get(run)["state"] in FINAL, what=run)
+        until(
+            lambda run=run: (
+                other.start_waiting() or services.start_waiting() or other.store.runs.get(run)["state"] in FINAL
+            ),
+            what=run,
+        )
         assert ended(services, run)["state"] == "completed"
         assert len(services.store.history.attempts(run)) == 1
     other.store.database.close()
@@ -152,7 +161,17 @@ def test_where_nothing_can_be_forked_fresh_processes_do_the_work(tmp_path):
     environment = {**os.environ, "TRAINWELL_PRELOAD": "0"}
 
     def shell(tool, **arguments):
-        command = [sys.executable, "-m", "trainwell", "--workspace", str(tmp_path), "call", "--json", tool, json.dumps(arguments)]
+        command = [
+            sys.executable,
+            "-m",
+            "trainwell",
+            "--workspace",
+            str(tmp_path),
+            "call",
+            "--json",
+            tool,
+            json.dumps(arguments),
+        ]
         finished = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
         assert finished.returncode == 0, finished.stderr + finished.stdout
         return json.loads(finished.stdout)
@@ -160,8 +179,14 @@ def test_where_nothing_can_be_forked_fresh_processes_do_the_work(tmp_path):
     data = shell("prepare_data", source="iris")["data"]
     model = shell("build_model", data=data)["model"]
     run = shell("train", model=model, train_loader=data, epochs=3)["run"]
-    waited = subprocess.run([sys.executable, "-m", "trainwell", "--workspace", str(tmp_path), "wait", run], env=environment,
-                            capture_output=True, text=True, check=False, timeout=120)
+    waited = subprocess.run(
+        [sys.executable, "-m", "trainwell", "--workspace", str(tmp_path), "wait", run],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
     assert waited.returncode == 0, waited.stderr + waited.stdout
 
 
@@ -169,8 +194,18 @@ def test_where_nothing_can_be_forked_fresh_processes_do_the_work(tmp_path):
 def test_a_loss_that_is_not_finite_is_never_silent_and_is_repaired(services, call, lr, clip):
     data = call("prepare_data", source="diabetes")["data"]
     model = call("build_model", data=data, layers=[{"type": "Linear", "out_features": 64}] * 12)["model"]
-    run = call("train", model=model, train_loader=data, epochs=20, lr=lr, grad_clip=clip, optimizer="sgd",
-               scheduler="constant", warmup=0, precision="fp32")["run"]
+    run = call(
+        "train",
+        model=model,
+        train_loader=data,
+        epochs=20,
+        lr=lr,
+        grad_clip=clip,
+        optimizer="sgd",
+        scheduler="constant",
+        warmup=0,
+        precision="fp32",
+    )["run"]
     row = ended(services, run)
     attempts = services.store.history.attempts(run)
     assert attempts[0].cause == "non_finite_loss"

@@ -4,6 +4,8 @@ import json
 import signal
 import subprocess
 import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ HELLO = {
     "method": "initialize",
     "params": {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}},
 }
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 120
 
 
 def command(workspace, *options):
@@ -29,6 +31,17 @@ class Wire:
         self.process = subprocess.Popen(
             command(workspace), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
+        # Reading a line would wait for ever for a server that does not answer.
+        self.watchdog = threading.Timer(PATIENCE_SECONDS, self.process.kill)
+        self.watchdog.start()
+
+    def close(self):
+        self.watchdog.cancel()
+        self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
+            with suppress(BrokenPipeError):
+                pipe.close()
 
     def send(self, message):
         line = message if isinstance(message, str) else json.dumps(message)
@@ -43,14 +56,27 @@ class Wire:
         return self.receive()
 
 
-@pytest.fixture
-def wire(tmp_path):
-    opened = Wire(tmp_path)
+def greeted(workspace):
+    opened = Wire(workspace)
     opened.send(HELLO)
     assert opened.receive()["result"]["serverInfo"]["name"] == "trainwell"
+    return opened
+
+
+@pytest.fixture(scope="module")
+def lasting(tmp_path_factory):
+    """A server for all tests that do it no harm, which is part of what they test."""
+    opened = greeted(tmp_path_factory.mktemp("workspace"))
     yield opened
-    opened.process.kill()
-    opened.process.communicate(timeout=PATIENCE_SECONDS)
+    opened.close()
+
+
+@pytest.fixture
+def wire(tmp_path):
+    """A server of one's own."""
+    opened = greeted(tmp_path)
+    yield opened
+    opened.close()
 
 
 @pytest.mark.anyio
@@ -70,13 +96,13 @@ async def test_a_real_client_lists_calls_and_is_refused(tmp_path, mode):
     assert caught.value.code == -32602
 
 
-def test_it_never_loads_torch(wire):
-    assert wire.ask("tools/list")["result"]["tools"]
+def test_it_never_loads_torch(lasting):
+    assert lasting.ask("tools/list")["result"]["tools"]
     for tool in ("list_runs", "diagnose"):
         arguments = {"symptoms": "the loss is NaN after two epochs"} if tool == "diagnose" else {}
-        assert not wire.ask("tools/call", name=tool, arguments=arguments)["result"].get("isError")
+        assert not lasting.ask("tools/call", name=tool, arguments=arguments)["result"].get("isError")
 
-    assert "libtorch" not in Path(f"/proc/{wire.process.pid}/maps").read_text(encoding="utf-8")
+    assert "libtorch" not in Path(f"/proc/{lasting.process.pid}/maps").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -88,30 +114,54 @@ def test_it_never_loads_torch(wire):
         ("17", -32600, None),
         ('{"jsonrpc":"2.0","id":7,"method":"tools/list","params":"x"}', -32600, 7),
         ('{"jsonrpc":"2.0","id":"seven","method":3}', -32600, "seven"),
-        ('{"jsonrpc":"2.0","id":{"a":1},"method":"ping"}', -32600, None),
-        ('{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"train","arguments":{"lr":' + "9" * 5000 + "}}}", -32700, None),
+        (
+            '{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"train","arguments":{"lr":'
+            + "9" * 5000
+            + "}}}",
+            -32700,
+            None,
+        ),
     ],
-    ids=["not JSON", "deep", "a list", "a number", "params of a wrong type", "a method of a wrong type", "an id of a wrong type", "a huge number"],
+    ids=[
+        "not JSON",
+        "deep",
+        "a list",
+        "a number",
+        "params of a wrong type",
+        "a method of a wrong type",
+        "a huge number",
+    ],
 )
-def test_a_malformed_line_is_answered_and_the_server_lives(wire, line, code, number):
-    wire.send(line)
-    answer = wire.receive()
+def test_a_malformed_line_is_answered_and_the_server_lives(lasting, line, code, number):
+    lasting.send(line)
+    answer = lasting.receive()
 
     assert (answer["error"]["code"], answer["id"]) == (code, number)
-    assert wire.ask("ping", number=8)["id"] == 8
+    assert lasting.ask("ping", number=8)["id"] == 8
 
 
-@pytest.mark.parametrize("line", ["", "   ", '{"jsonrpc":"2.0","id":99,"result":"nobody asked"}', '{"jsonrpc":"2.0","id":99,"error":3}'])
-def test_a_line_that_nobody_waits_for_is_not_answered(wire, line):
-    wire.send(line)
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "   ",
+        '{"jsonrpc":"2.0","id":{"a":1},"method":"ping"}',
+        '{"jsonrpc":"2.0","id":99,"result":"nobody asked"}',
+        '{"jsonrpc":"2.0","id":99,"error":3}',
+    ],
+)
+def test_a_line_that_nobody_waits_for_is_not_answered(lasting, line):
+    lasting.send(line)
 
-    assert wire.ask("ping", number=8)["id"] == 8
+    assert lasting.ask("ping", number=8)["id"] == 8
 
 
-def test_json_beyond_the_standard_is_refused_by_the_tool_not_by_a_crash(wire):
-    wire.send('{"jsonrpc":"2.0","id":5,"method":"tools/call","params":{"name":"train","arguments":{"model":"m","train_loader":"d","lr":NaN}}}')
+def test_json_beyond_the_standard_is_refused_by_the_tool_not_by_a_crash(lasting):
+    lasting.send(
+        '{"jsonrpc":"2.0","id":5,"method":"tools/call","params":{"name":"train","arguments":{"model":"m","train_loader":"d","lr":NaN}}}'
+    )
 
-    assert wire.receive()["result"]["structuredContent"]["error"]["code"] == "not_finite"
+    assert lasting.receive()["result"]["structuredContent"]["error"]["code"] == "not_finite"
 
 
 def test_nothing_but_protocol_is_on_standard_output_and_it_ends_with_its_input(wire):
@@ -147,16 +197,13 @@ def test_it_leaves_in_good_order_on_a_signal(wire, number):
     assert wire.process.wait(timeout=PATIENCE_SECONDS) == 0
 
 
-def test_a_client_that_is_gone_is_no_accident(tmp_path):
-    opened = Wire(tmp_path)
-    opened.process.stdout.close()
-    opened.send(HELLO)
-    opened.send({"jsonrpc": "2.0", "id": 1, "method": "ping"})
-    opened.process.stdin.close()
+def test_a_client_that_is_gone_is_no_accident(wire):
+    wire.process.stdout.close()
+    wire.send({"jsonrpc": "2.0", "id": 1, "method": "ping"})
+    wire.process.stdin.close()
 
-    assert opened.process.wait(timeout=PATIENCE_SECONDS) == 0
-    assert "Traceback" not in opened.process.stderr.read()
-    opened.process.stderr.close()
+    assert wire.process.wait(timeout=PATIENCE_SECONDS) == 0
+    assert "Traceback" not in wire.process.stderr.read()
 
 
 def test_a_broken_manifest_is_refused_at_the_start_with_file_line_and_reason(tmp_path):

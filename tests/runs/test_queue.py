@@ -4,9 +4,10 @@ import subprocess
 import sys
 import time
 
+import psutil
 import pytest
-from tests.factories import add_run
 
+from tests.factories import add_run
 from trainwell.contract.specs import RetryPolicy
 from trainwell.runs.lifecycle import FINAL, MOVES, move
 from trainwell.runs.liveness import is_alive, my_identity
@@ -43,8 +44,6 @@ def test_a_worker_that_was_killed_is_noticed_and_its_run_is_tried_again(store):
     claim_next(store, 1)
     process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     identity = {**my_identity(), "pid": process.pid}
-    import psutil
-
     identity["started"] = psutil.Process(process.pid).create_time()
     store.runs.update("run_toy_000001", owner=identity)
     assert recover(store) == []
@@ -119,7 +118,11 @@ def test_repairs_pile_up_over_attempts(store):
         end_attempt(store, store.runs.get("run_toy_000001"), "out_of_memory", "no room")
     claim_next(store, 1)
     end_attempt(store, store.runs.get("run_toy_000001"), "non_finite_loss", "nan")
-    assert changes_so_far(store, "run_toy_000001") == {"micro_batch_divisor": 4, "lr": pytest.approx(2e-4), "grad_clip": 1.0}
+    assert changes_so_far(store, "run_toy_000001") == {
+        "micro_batch_divisor": 4,
+        "lr": pytest.approx(2e-4),
+        "grad_clip": 1.0,
+    }
 
 
 def test_legal_moves_end_in_ends_and_every_end_can_be_reached():

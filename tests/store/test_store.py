@@ -4,8 +4,8 @@ from dataclasses import asdict
 
 import apsw
 import pytest
-from tests.factories import add_run, model_spec, prepared_data
 
+from tests.factories import add_run, model_spec, prepared_data
 from trainwell.contract.errors import TrainwellError
 from trainwell.contract.findings import Finding
 from trainwell.contract.trace import AttemptRecord, EpochRecord
@@ -76,7 +76,9 @@ def test_a_page_is_filtered_sorted_and_limited(store):
     assert [row["handle"] for row in newest] == ["run_n_000002", "run_n_000001"]
     best = store.runs.page({"state": "queued"}, by_score=True, limit=9, offset=0)
     assert [row["best_score"] for row in best] == [0.9, 0.5, None]
-    assert [row["handle"] for row in store.runs.page({"tag": "t1"}, by_score=False, limit=9, offset=0)] == ["run_n_000001"]
+    assert [row["handle"] for row in store.runs.page({"tag": "t1"}, by_score=False, limit=9, offset=0)] == [
+        "run_n_000001"
+    ]
 
 
 def test_one_idempotency_key_is_one_run(store):

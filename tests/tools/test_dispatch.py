@@ -64,7 +64,11 @@ def test_a_refusal_by_the_tool_carries_its_code_hint_and_next_call(ask):
 
     assert outcome.is_error
     assert outcome.structured["error"]["code"] == "no_luck"
-    assert outcome.text.splitlines() == ["no_luck: No luck today.", "Try tomorrow.", 'Next: {"tool": "quiet", "arguments": {}}']
+    assert outcome.text.splitlines() == [
+        "no_luck: No luck today.",
+        "Try tomorrow.",
+        'Next: {"tool": "quiet", "arguments": {}}',
+    ]
 
 
 def test_a_mistaken_argument_never_reaches_the_tool(ask):
@@ -80,7 +84,9 @@ def test_what_only_the_tools_own_class_sees_is_told_without_pydantics_words(ask)
     assert (error["code"], error["message"]) == ("invalid_arguments", "it is too late")
 
 
-@pytest.mark.parametrize(("mood", "reason"), [("crash", "RuntimeError"), ("breach", "breaks its own schema at $.steps")])
+@pytest.mark.parametrize(
+    ("mood", "reason"), [("crash", "RuntimeError"), ("breach", "breaks its own schema at $.steps")]
+)
 def test_a_fault_of_ours_is_logged_in_full_and_told_in_one_sentence_with_a_reference(ask, logged, mood, reason):
     outcome = ask(mood=mood)
 

@@ -75,8 +75,10 @@ class TrainwellError(Exception):
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> TrainwellError:
         """The error again, after it crossed a process boundary."""
-        got = fields.get("got")
-        return cls(**{**fields, "got": None if got is None else _Shown(got)})
+        told: dict[str, Any] = dict(fields)
+        if told.get("got") is not None:
+            told["got"] = _Shown(told["got"])
+        return cls(**told)
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

@@ -18,8 +18,14 @@ class _ToLoguru(logging.Handler):
         logger.opt(exception=record.exc_info).log(level, "{}: {}", record.name, record.getMessage())
 
 
+def _write(line: str) -> None:
+    """Write to what is standard error now, which may be another stream than at the start."""
+    sys.stderr.write(line)
+    sys.stderr.flush()
+
+
 def log_to_stderr(level: str = "INFO") -> None:
     """Send every log line to standard error; values of variables are never part of a traceback there."""
     logger.remove()
-    logger.add(sys.stderr, level=level, format=FORMAT, backtrace=False, diagnose=False)
+    logger.add(_write, level=level, format=FORMAT, backtrace=False, diagnose=False)
     logging.basicConfig(handlers=[_ToLoguru()], level=logging.WARNING, force=True)

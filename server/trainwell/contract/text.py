@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import unicodedata
-from typing import Any
+from typing import Any, cast
 
 LONGEST = 80
 # Control, format (bidirectional marks, zero-width), surrogate, private use, unassigned.
@@ -45,7 +45,7 @@ def finite(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {str(key): finite(item) for key, item in value.items()}
+        return {str(key): finite(item) for key, item in cast("dict[Any, Any]", value).items()}
     if isinstance(value, list | tuple):
-        return [finite(item) for item in value]
+        return [finite(item) for item in cast("list[Any]", value)]
     return value

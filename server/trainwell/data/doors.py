@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from pydantic import ValidationError
 
 from trainwell.contract.errors import TrainwellError, did_you_mean, next_call
@@ -110,7 +112,10 @@ def encode(prepared: PreparedData, *, rows: list[Any] | None = None, source: Sou
     """
     if source is not None:
         refuse_unreadable(source)
-    return kind(prepared.kind).encode(prepared, rows, source)
+    encoded = kind(prepared.kind).encode(prepared, rows, source)
+    if source is None or source.numbers is None:
+        return encoded
+    return replace(encoded, rows=np.load(source.numbers, allow_pickle=False)[encoded.rows])
 
 
 def raw_source(workspace: Workspace, prepared: PreparedData, split: str) -> Source | None:
@@ -118,7 +123,8 @@ def raw_source(workspace: Workspace, prepared: PreparedData, split: str) -> Sour
     folder = workspace.data_dir(prepared.handle)
     for file in (folder / f"raw_{split}.parquet", folder / f"raw_{split}.npz"):
         if file.is_file():
-            return Source(name=prepared.name, shown=f"{prepared.handle} ({split})", path=file)
+            shown, numbers = f"{prepared.handle} ({split})", folder / f"{split}_rows.npy"
+            return Source(name=prepared.name, shown=shown, path=file, numbers=numbers)
     return None
 
 

@@ -66,12 +66,15 @@ class EncodedRows:
 
     Attributes:
         inputs: One (count, ...) float32 array for each of `PreparedData.inputs`.
-        target: As in `SplitArrays`, or None where the rows hold no target, or one that is not whole.
+        target: As in `SplitArrays`, with -1 or NaN where a row's target is missing or of an unknown class; None where
+            the rows hold no target at all.
         count: Rows.
+        rows: (count,) int64 row numbers in the source, from 0; blank lines of a file are left out.
         notes: What was odd about them: unseen categories, cells taken as missing.
     """
 
     inputs: tuple[Array, ...]
     target: Array | None
     count: int
+    rows: Array
     notes: list[str] = field(default_factory=list)

@@ -35,6 +35,7 @@ class Source:
         path: A regular file, already checked against the workspace.
         rows: Rows given inline: objects by column name, or lists of values.
         shipped: A key of `SHIPPED`.
+        numbers: Where `path` holds some rows of another source: a .npy of their numbers there.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Source:
     path: Path | None = None
     rows: list[Any] | None = None
     shipped: str | None = None
+    numbers: Path | None = None
 
 
 def open_source(workspace: Workspace, source: str | None, rows: list[Any] | None) -> Source:

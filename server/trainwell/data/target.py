@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trainwell.contract.errors import TrainwellError, next_call
-from trainwell.contract.specs import Baseline, Task, Warned
+from trainwell.contract.specs import Baseline, PreparedData, Task, Warned
 from trainwell.contract.text import quoted
 from trainwell.data.parts import Array
 from trainwell.data.splits import Rows, quantile_groups
@@ -94,7 +94,7 @@ def number_target(name: str, values: np.ndarray[Any, Any], task: str) -> Target:
     whole = bool(np.all(distinct == np.floor(distinct))) and float(np.abs(distinct).max()) < 2**53
     few = whole and (distinct.size == 2 or distinct.size <= min(_FEW_WHOLE_NUMBERS, len(values) // _ROWS_A_CLASS))
     if task == "classification" or (task == "auto" and few):
-        labels = [str(int(value)) if whole else repr(float(value)) for value in distinct]
+        labels = [number_label(float(value)) for value in distinct]
         target = class_target(name, labels, codes.astype(np.int64), "classification")
         note = f"The target's {len(labels)} whole numbers are taken as classes; pass task: regression if they measure."
         return target if task == "classification" else Target(name, target.task, target.values, target.classes, note)
@@ -160,9 +160,8 @@ def baseline_of(target: Target, splits: dict[str, Rows]) -> Baseline:
     if target.task == "classification":
         commonest = int(np.bincount(train, minlength=len(target.classes)).argmax())
         label = quoted(target.classes[commonest], 40)
-        return Baseline(
-            metric="val_accuracy", value=float(np.mean(validation == commonest)), how=f"always says {label}"
-        )
+        share = int(np.count_nonzero(validation == commonest)) / len(validation)
+        return Baseline(metric="val_accuracy", value=share, how=f"always says {label}")
     mean = float(train.mean())
     errors = np.subtract(validation, mean, dtype=np.float64)
     error = float(np.linalg.norm(errors)) / math.sqrt(len(errors))
@@ -199,6 +198,19 @@ def suspicions(target: Target, splits: dict[str, Rows] | None) -> list[Warned]:
             message=f"Validation has {len(splits['validation'])} rows: its scores are noisy.",
         ))  # fmt: skip
     return found
+
+
+def number_label(value: float) -> str:
+    """The class label of a number: `3` for 3.0, `0.5` for 0.5."""
+    return str(int(value)) if value.is_integer() else repr(value)
+
+
+def unusable_note(prepared: PreparedData, values: Array) -> list[str]:
+    """Say how many encoded targets are missing or of no known class, if any."""
+    unusable = int(np.count_nonzero(~np.isfinite(values) if prepared.task == "regression" else values < 0))
+    if not unusable:
+        return []
+    return [f"The target is missing, or of a class that training never saw, in {counted(unusable, 'row')}."]
 
 
 def no_target(known: Sequence[str], candidates: Sequence[str], source: str | None) -> TrainwellError:

@@ -143,12 +143,14 @@ def _row(line: str, mark: str, names: list[str | None]) -> Row:
 
 
 def as_fractions(rows: list[Row]) -> list[Row]:
-    """The rows with accuracies as shares: those of a log that counts in per cent are divided by 100."""
-    names = ("train_accuracy", "val_accuracy")
-    seen = [value for row in rows for name in names if (value := row.get(name)) is not None and math.isfinite(value)]
-    if max(seen, default=0.0) <= LARGEST_SHARE:
-        return rows
+    """The rows with accuracies as shares: a column that counts in per cent is divided by 100."""
+    columns = {name: [row[name] for row in rows if name in row] for name in ("train_accuracy", "val_accuracy")}
+    in_percent = {
+        name
+        for name, column in columns.items()
+        if max((value for value in column if value is not None and math.isfinite(value)), default=0.0) > LARGEST_SHARE
+    }
     return [
-        {name: value / 100.0 if name in names and value is not None else value for name, value in row.items()}
+        {name: value / 100.0 if name in in_percent and value is not None else value for name, value in row.items()}
         for row in rows
     ]

@@ -9,15 +9,16 @@ if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
 
 OUT_OF_MEMORY = re.compile(
-    r"""out[ -]of[ -](?:\w+[ -])?memory | outofmemory | \boom\b | \boom[-_ ]kill | oomkilled
+    r"""out[ -]of[ -](?:\w+[ -])?mem(?:ory)?\b | outofmemory | \boom\b | \boom[-_ ]kill | oomkilled
     | (?:can't|cannot|could\ not|couldn't|unable\ to|failed\ to)\ allocate
     | defaultcpuallocator | memoryerror | bad[_ ]alloc | cu(?:blas|dnn)[_ ]status[_ ]alloc[_ ]failed
     | (?:not\ enough|insufficient)\ (?:\w+\ )?(?:memory|vram|ram)\b
+    | (?:not|n't)\ fit\ (?:in|into|on)\ (?:\w+\ ){0,2}(?:memory|vram|ram|gpu)\b
     | (?:ran|runs?|running)\ out\ of\ (?:\w+\ )?(?:memory|vram|ram)\b""",
     re.IGNORECASE | re.VERBOSE,
 )
 NON_FINITE = re.compile(
-    r"\bnans?\b|\binf(?:s|inity)?\b|\bnon[ _-]?finite\b|\bnot finite\b|\bnot a number\b", re.IGNORECASE
+    r"\b(?:nans?|infs?|infinit[ey]|non[ _-]?finite(?:loss)?|not finite|not a number)\b", re.IGNORECASE
 )
 
 

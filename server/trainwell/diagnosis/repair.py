@@ -28,6 +28,8 @@ REACH: dict[str, tuple[float, float]] = {
 MOST_FIXES = 3
 # No first repair goes above these rates: a tenth of an absurd rate is still absurd.
 SANE_LR: dict[str | None, float] = {"adamw": 0.01, "adam": 0.01, "sgd": 0.1, None: 0.01}
+# A raised rate reaches these at least: ten times nearly nothing is still nearly nothing.
+USUAL_LR: dict[str | None, float] = {"adamw": 1e-3, "adam": 1e-3, "sgd": 1e-2, None: 1e-3}
 # Arguments of a call that belong to that call only.
 _ONCE = ("idempotency_key", "wait_seconds")
 
@@ -67,13 +69,12 @@ def lower_lr(trace: Trace, *, factor: float = 0.1, expected: str, reason: str) -
     return train_fix(trace, {"lr": target}, reason=reason, expected=expected)
 
 
-def raise_lr(trace: Trace, *, factor: float = 10.0, expected: str, reason: str) -> Fix | None:
-    """A repair by a higher peak rate that stays sane; 1e-2 when the present one is unknown."""
-    lr = learning_rate(trace)
-    ceiling = SANE_LR[optimizer(trace)]
+def raise_lr(trace: Trace, *, expected: str, reason: str) -> Fix | None:
+    """A repair by ten times the peak rate, or a usual one where that is more; None when it is high enough."""
+    lr, ceiling, usual = learning_rate(trace), SANE_LR[optimizer(trace)], USUAL_LR[optimizer(trace)]
     if lr is not None and lr >= ceiling:
         return None
-    target = ceiling if lr is None else min(lr * factor, ceiling)
+    target = usual if lr is None else min(max(lr * 10, usual), ceiling)
     return train_fix(trace, {"lr": target}, reason=reason, expected=expected)
 
 

@@ -23,6 +23,8 @@ TOLD_LOSS_RATIO = 2.0
 TOLD_LOSS_DIFFERENCE = 0.3
 # Accuracy below which a training score is poor when the classes are unknown.
 TOLD_POOR = 0.6
+# Accuracy from which one that no longer rises is no trouble.
+TOLD_GOOD = 0.9
 # Accuracy over that of guessing, and nats from ln k, within which a single number is one of guessing.
 TOLD_CHANCE = 1.3
 TOLD_NEAR = 0.02
@@ -69,7 +71,9 @@ def told(symptoms: str | None = None, log: str | None = None, metrics: dict[str,
     shown = _last_values(heard, rows)
     said_words = words.symptoms(heard) | _from_log(log or "")
     if len(rows) < FEWEST_ROWS and "non_finite_loss" not in said_words:
-        said_words |= _from_values(shown, number(data, "num_classes"))
+        said_words |= _from_values(shown, number(data, "num_classes"), at_end=len(rows) <= 1)
+    if max((shown.get(name, 0.0) for name in ("accuracy", "val_accuracy")), default=0.0) >= TOLD_GOOD:
+        said_words -= {"score_stuck"}
     return Trace(
         epochs=tuple(_record(row, index + 1) for index, row in enumerate(rows)),
         config={name: value for name, value in settings.items() if name not in data and name not in model},
@@ -126,14 +130,14 @@ def _last_values(heard: words.Said, rows: list[logs.Row]) -> dict[str, float]:
     return {name: value for name, value in values.items() if math.isfinite(value)}
 
 
-def _from_values(values: dict[str, float], classes: float | None) -> frozenset[str]:
-    """What single numbers show when there is no curve to judge."""
+def _from_values(values: dict[str, float], classes: float | None, *, at_end: bool) -> frozenset[str]:
+    """What single numbers show when there is no curve to judge; `at_end` says that they are the final ones."""
     found: set[str] = set()
     train, val = values.get("train_accuracy"), values.get("val_accuracy")
     if train is not None and val is not None:
         if train - val >= TOLD_GAP:
             found.add("train_val_gap")
-        elif train < TOLD_POOR:
+        elif at_end and train < TOLD_POOR:
             found.add("train_poor")
     train_loss, val_loss = values.get("train_loss"), values.get("val_loss")
     if train_loss is not None and val_loss is not None and val_loss - train_loss >= TOLD_LOSS_DIFFERENCE:

@@ -32,7 +32,9 @@ MOVEMENTS = {
     "flat": r"stuck|plateau\w*|\bflat(?:s|lines?|lined|tens?|tened)?\b|stagnat\w*|constant|unchanged"
     r"|no better than (?:random|chance|guess|a coin)\w*|random guess\w*"
     r"|(?:not|n't) train\b|nothing (?:is |was )?learn\w*"
-    r"|stall(?:s|ed|ing)?\b|saturat\w*|\bsame\b|at chance|(?:random|chance)[ -]level|no progress|no improvement|frozen",
+    r"|stall(?:s|ed|ing)?\b|saturat\w*|\bsame\b"
+    r"|\b(?:sits|hovers|hangs|stays|remains) (?:at|around|near)\b"
+    r"|at chance|(?:random|chance)[ -]level|no progress|no improvement|frozen",
     "slow": r"slow(?:ly|er)?\b|takes forever|very gradual\w*",
     "worse": r"(?:gets?|getting|got|becom\w+|is|are|much) worse|worsen\w*|deteriorat\w*|degrad\w*",
     "better": r"improv\w*|(?:gets?|getting|got) better|learn(?:s|ing|ed)?\b(?![ _-]?rate)|converg\w*",
@@ -65,7 +67,9 @@ SENTENCE = re.compile(r"[;\n!?]+|\.(?=\s|$)")
 CLAUSE = re.compile(r",|\b(?:but|while|whereas|although|though|however|then|yet|as)\b")
 ADJECTIVE = re.compile(r"^ {1,2}(?:(?:on|for|in|of) )?(?:both )?(?:the |my |its |our )?$")
 VALUE = re.compile(rf"^\W*(?:\w+\W+){{0,4}}?({NUMBER})\s*(%|percent)?", re.ASCII)
-VALUE_BEFORE = re.compile(rf"({NUMBER})\s*(%|percent)?\s*(?:{_SCORE} )?(?:on|for|in) (?:the |my |our )?$", re.ASCII)
+VALUE_BEFORE = re.compile(
+    rf"({NUMBER})\s*(%|percent)?\s*(?:(?:{_SCORE} )?(?:on|for|in) (?:the |my |our )?|(?<=% )|(?<=percent ))$", re.ASCII
+)
 FROM_TO = re.compile(rf"from ({NUMBER})\s*%? to ({NUMBER})", re.ASCII)
 OTHER_NUMBERS = re.compile(r"\b(?:epochs?|steps?|iterations?|after|lr|batch)\b")
 BOTH = re.compile(rf"\bboth\b|\b{_TRAIN}\w* and {_VAL}")

@@ -111,10 +111,11 @@ def _read_clause(clause: str, carried: list[str], said: Said) -> list[str]:
     words = _words(clause)
     subject, used = list(carried), True
     waiting: set[str] = set()
+    taken: set[int] = set()
     for index, word in enumerate(words):
         if word.kind == "quantity":
             subject, used = ([word.name] if used else [*subject, word.name]), False
-            _note_value(clause, words, index, said)
+            _note_value(clause, words, index, said, taken)
             _add(said, [word.name], waiting)
             waiting = set()
             continue
@@ -181,19 +182,23 @@ def _said_of(quantity: str, movement: str) -> str | None:
     return _DIRECTIONS[kind].get(movement, movement)
 
 
-def _note_value(clause: str, words: list[_Word], index: int, said: Said) -> None:
-    """A number close behind a quantity, behind its movement, or in "99% on the training set" is its value.
+def _note_value(clause: str, words: list[_Word], index: int, said: Said, taken: set[int]) -> None:
+    """A number before a quantity ("99% on the training set"), behind it or behind its movement is its value.
 
-    The number of an epoch is not, and a bare "train" with a number means its accuracy.
+    The number of an epoch is not, and a bare "train" with a number means its accuracy. `taken` holds where the
+    numbers stand that belong to quantities before.
     """
     word, following = words[index], words[index + 1] if index + 1 < len(words) else None
     ends = [word.end, *([following.end] if following and following.kind == "movement" else [])]
     limit = next((other.start for other in words[index + 1 :] if other.kind == "quantity"), len(clause))
-    behind = [VALUE.match(OTHER_NUMBERS.split(clause[end:limit], maxsplit=1)[0]) for end in ends]
-    found = [match for match in (VALUE_BEFORE.search(clause[: word.start]), *behind) if match]
-    if found:
-        name = f"{word.name}_accuracy" if word.name in ("train", "val") else word.name
-        said.values[name] = float(found[0][1]) / (100.0 if found[0][2] else 1.0)
+    found = [(VALUE_BEFORE.search(clause[: word.start]), 0)]
+    found += [(VALUE.match(OTHER_NUMBERS.split(clause[end:limit], maxsplit=1)[0]), end) for end in ends]
+    for match, offset in found:
+        if match is not None and match.start(1) + offset not in taken:
+            taken.add(match.start(1) + offset)
+            name = f"{word.name}_accuracy" if word.name in ("train", "val") else word.name
+            said.values[name] = float(match[1]) / (100.0 if match[2] else 1.0)
+            return
 
 
 def _denied(text: str, start: int) -> bool:

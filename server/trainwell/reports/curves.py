@@ -188,7 +188,7 @@ def _score_limits(axes: Axes, shown: list[float], score_name: str) -> None:
         return
     high = max(shown)
     low = max(min(shown), high - DEEPEST_SCORE)
-    room = max(0.06 * (high - low), 0.01)
+    room = max(0.06 * (high - low), 0.01, 1e-3 * abs(high))
     axes.set_ylim(low - room, min(high + room, 1 + room) if high <= 1 else high + room)
 
 

@@ -4,6 +4,9 @@ apsw carries a SQLite of its own: the standard library's may still have the bug 
 write-ahead log with two writing connections (fixed in 3.51.3).
 """
 
+# apsw's stubs name types that they do not have.
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import json

@@ -106,7 +106,7 @@ def _typed(tool: Tool, checked: JsonObject) -> Spec:
 
 
 def _answered(tool: Tool, answer: Answer, services: Services) -> Outcome:
-    structured = finite(answer.model_dump(mode="json", exclude_none=True))
+    structured = finite(answer.model_dump(mode="json", exclude_none=True, warnings=False))
     breach = next(iter(tool.result_validator.iter_errors(structured)), None)
     if breach is not None:
         message = f"the answer of {tool.name} breaks its own schema at {breach.json_path}: {breach.message[:300]}"

@@ -48,7 +48,6 @@ class Stepper:
         self.clip = clip
         device = setup.device
         self.autocast = None if setup.autocast is None else torch.autocast(device.type, setup.autocast)
-        # The gradient of the loss with respect to itself. With fp16 it is the loss scale, which costs nothing so.
         self.scale = torch.full((), SCALE_START if setup.scaler else 1.0, device=device)
         self.growth = torch.zeros((), dtype=torch.int32, device=device) if setup.scaler else None
         self._difference, self._skip, self._take, self._divisor = torch.zeros(4, device=device).unbind()
@@ -138,7 +137,7 @@ class Stepper:
         else:
             with self.autocast:
                 loss = self.task.loss(self.module(*inputs), target)
-        loss.backward(self.scale)
+        self._scaled(loss).backward()
         return loss.detach()
 
     def _accumulate(self, inputs: Sequence[Tensor], target: Tensor, parts: int) -> Tensor:
@@ -152,9 +151,13 @@ class Stepper:
             else:
                 with self.autocast:
                     loss = self.task.loss_sum(self.module(*some), goal) / divisor
-            loss.backward(self.scale)
+            self._scaled(loss).backward()
             total += loss.detach()
         return total
+
+    def _scaled(self, loss: Tensor) -> Tensor:
+        # backward(gradient) would do the same for nothing, but its first call imports sympy (0.5 s).
+        return loss if self.growth is None else loss * self.scale
 
 
 def _norm(tensors: list[Tensor]) -> Tensor:

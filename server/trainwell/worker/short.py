@@ -79,9 +79,7 @@ def _evaluate(workspace: Workspace, arguments: Json) -> Json:
     return {**result, "data": judged.handle, "model": trained.model.handle, "epoch": trained.epoch}
 
 
-def _rows_to_judge(
-    workspace: Workspace, own: PreparedData, judged: PreparedData, split: str
-) -> SplitArrays | data.EncodedRows:
+def _rows_to_judge(workspace: Workspace, own: PreparedData, judged: PreparedData, split: str) -> SplitArrays:
     """A split of the run's own data as it is, or of other data through the run's preprocessing."""
     if judged.handle == own.handle:
         return data.load_split(workspace, own, split)
@@ -96,7 +94,7 @@ def _rows_to_judge(
         raise TrainwellError(
             "missing_column", "The data to judge by lacks the target column.", argument="data", allowed=own.target
         )
-    return encoded
+    return data.SplitArrays(inputs=encoded.inputs, target=encoded.target, rows=encoded.rows)
 
 
 def _draw_scores(prepared: PreparedData, target: Any, found: Json, path: Path, *, title: str) -> None:

@@ -27,7 +27,7 @@ from trainwell.data.files import save_split, write_rows
 from trainwell.data.memory import check_disk
 from trainwell.data.parts import Array, Draft, EncodedRows, Request
 from trainwell.data.splits import split_rows
-from trainwell.data.target import Target
+from trainwell.data.target import Target, number_label, unusable_note
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -130,7 +130,7 @@ def encode(prepared: PreparedData, rows: list[Any] | None, source: Source | None
     encoding = prepared.encoding
     if rows is not None:
         inputs = as_numbers(rows, encoding)
-        return EncodedRows((encode_inputs(encoding, inputs),), None, len(inputs))
+        return EncodedRows((encode_inputs(encoding, inputs),), None, len(inputs), np.arange(len(inputs)))
     if source is None:
         raise TrainwellError("missing_argument", "There are no rows to encode.", argument="rows")
     if not recognise(source):
@@ -142,10 +142,8 @@ def encode(prepared: PreparedData, rows: list[Any] | None, source: Source | None
     if inputs.shape[1:] != tuple(encoding["shape"]):
         raise wrong_shape(inputs.shape[1:], encoding, "source")
     target = None if labels is None else _encode_labels(prepared, labels)
-    notes = ["The target has values that are missing or of an unknown class; it is not used."]
-    return EncodedRows(
-        (encode_inputs(encoding, inputs),), target, len(inputs), notes if labels is not None and target is None else []
-    )
+    notes = [] if target is None else unusable_note(prepared, target)
+    return EncodedRows((encode_inputs(encoding, inputs),), target, len(inputs), np.arange(len(inputs)), notes)
 
 
 def _open(source: Source) -> ArrayFile:
@@ -169,19 +167,17 @@ def _learn(name: str, labels: Array, task: str, found: list[Warned]) -> tuple[Ta
     return targets.number_target(name, values[rows], "classification" if labels.dtype == np.bool_ else task), rows
 
 
-def _encode_labels(prepared: PreparedData, labels: Array) -> Array | None:
+def _encode_labels(prepared: PreparedData, labels: Array) -> Array:
     if prepared.task == "regression":
-        if labels.dtype.kind in "US" or not np.isfinite(labels.astype(np.float64)).all():
-            return None
-        return ((labels.astype(np.float64) - prepared.target_mean) / prepared.target_std).astype(np.float32)
+        values = np.full(len(labels), np.nan) if labels.dtype.kind in "US" else labels.astype(np.float64)
+        values[~np.isfinite(values)] = np.nan
+        return ((values - prepared.target_mean) / prepared.target_std).astype(np.float32)
     if labels.dtype.kind in "US":
         texts = [str(label) for label in labels]
     else:
-        numbers = labels.astype(np.float64)
-        texts = [str(int(v)) if np.isfinite(v) and v == int(v) else repr(float(v)) for v in numbers]
-    numbers_of = {label: number for number, label in enumerate(prepared.classes)}
-    codes = np.array([numbers_of.get(text, -1) for text in texts], np.int64)
-    return codes if (codes >= 0).all() else None
+        texts = [number_label(float(value)) for value in labels.astype(np.float64)]
+    numbers = {label: number for number, label in enumerate(prepared.classes)}
+    return np.array([numbers.get(text, -1) for text in texts], np.int64)
 
 
 def _save_raw(path: Path, arrays: dict[str, Array]) -> None:

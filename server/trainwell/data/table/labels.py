@@ -10,7 +10,7 @@ import polars as pl
 
 from trainwell.contract.errors import TrainwellError
 from trainwell.data.table.columns import read_as
-from trainwell.data.target import Target, class_target, number_target
+from trainwell.data.target import Target, class_target, number_label, number_target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,8 +48,8 @@ class LabelReader:
         return {"name": self.column.name, "reading": self.column.reading}
 
 
-def read_target(series: pl.Series, reading: dict[str, Any], classes: Sequence[str]) -> np.ndarray[Any, Any] | None:
-    """A target column as class numbers or raw values; None when a cell is missing or of no known class.
+def read_target(series: pl.Series, reading: dict[str, Any], classes: Sequence[str]) -> np.ndarray[Any, Any]:
+    """A target column as class numbers or raw values; -1 or NaN where a cell is missing or of no known class.
 
     Args:
         series: The raw column.
@@ -58,16 +58,15 @@ def read_target(series: pl.Series, reading: dict[str, Any], classes: Sequence[st
     """
     values = read_as(series, reading)
     if not classes:
-        numbers = values.cast(pl.Float64).to_numpy()
-        return numbers if np.isfinite(numbers).all() else None
-    if values.null_count():
-        return None
+        numbers = values.cast(pl.Float64).to_numpy().copy()
+        numbers[~np.isfinite(numbers)] = np.nan
+        return numbers
     if values.dtype.is_float():
-        texts = pl.Series([str(int(v)) if float(v).is_integer() else repr(float(v)) for v in values])
+        labels = [None if value is None else number_label(float(value)) for value in values]
     else:
-        texts = pl.Series(_as_labels(values), dtype=pl.String)
-    codes = texts.replace_strict(list(classes), range(len(classes)), default=-1, return_dtype=pl.Int64).to_numpy()
-    return codes if (codes >= 0).all() else None
+        labels = _as_labels(values)
+    numbers_of = {label: number for number, label in enumerate(classes)}
+    return np.array([-1 if label is None else numbers_of.get(label, -1) for label in labels], np.int64)
 
 
 _WHAT = {"date": "dates", "nested": "lists or objects"}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 import polars as pl
 
 from trainwell.contract.errors import TrainwellError, did_you_mean
@@ -13,11 +15,10 @@ from trainwell.data.table.columns import missing_cells
 from trainwell.data.table.encode import encode_frame, read_columns
 from trainwell.data.table.labels import read_target
 from trainwell.data.table.read import Table, rows_frame
+from trainwell.data.target import unusable_note
 from trainwell.data.wording import counted
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from trainwell.contract.specs import PreparedData
 
 
@@ -53,13 +54,14 @@ def encode_table(prepared: PreparedData, table: Table, *, strict: bool) -> Encod
     if not table.frame.height:
         raise TrainwellError("too_few_rows", "There are no rows.", argument="source", allowed="at least one row")
     _check_columns([entry["name"] for entry in encodings], table.frame.columns, "rows" if strict else "source")
+    table, rows = _without_blank_lines(table) if not strict else (table, np.arange(table.frame.height))
     values = read_columns(encodings, table.frame)
     notes = list(table.notes)
     for encoding in encodings:
         notes += _oddities(encoding, table, values[encoding["name"]], strict=strict)
-    target, note = _target(prepared, table.frame)
-    notes += [note] if note else []
-    return EncodedRows((encode_frame(encodings, values),), target, table.frame.height, notes)
+    target = _target(prepared, table.frame)
+    notes += [] if target is None else unusable_note(prepared, target)
+    return EncodedRows((encode_frame(encodings, values),), target, table.frame.height, rows, notes)
 
 
 def _check_columns(needed: list[str], given: list[str], argument: str) -> None:
@@ -104,13 +106,24 @@ def _oddities(encoding: dict[str, Any], table: Table, values: pl.Series, *, stri
     ]
 
 
-def _target(prepared: PreparedData, frame: pl.DataFrame) -> tuple[np.ndarray[Any, Any] | None, str | None]:
+def _without_blank_lines(table: Table) -> tuple[Table, np.ndarray[Any, np.dtype[np.int64]]]:
+    """A file's rows that hold anything, and their numbers."""
+    cells = [
+        series.is_null() | (series.str.strip_chars() == "") if series.dtype == pl.String else series.is_null()
+        for series in table.frame.get_columns()
+    ]
+    blank = np.logical_and.reduce([mask.to_numpy() for mask in cells])
+    rows = np.flatnonzero(~blank)
+    if len(rows) == 0:
+        raise TrainwellError("too_few_rows", "There are no rows.", argument="source", allowed="at least one row")
+    return (table, rows) if not blank.any() else (replace(table, frame=table.frame.filter(pl.Series(~blank))), rows)
+
+
+def _target(prepared: PreparedData, frame: pl.DataFrame) -> np.ndarray[Any, Any] | None:
     entry = prepared.encoding["target"]
     if entry["name"] not in frame.columns:
-        return None, None
+        return None
     values = read_target(frame[entry["name"]], entry["reading"], prepared.classes)
-    if values is None:
-        return None, "The target column has cells that are missing or of an unknown class; it is not used."
     if prepared.task == "regression":
-        values = ((values - prepared.target_mean) / prepared.target_std).astype("float32")
-    return values, None
+        values = ((values - prepared.target_mean) / prepared.target_std).astype(np.float32)
+    return values

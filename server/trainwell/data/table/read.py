@@ -166,9 +166,12 @@ def _read_delimited(path: Path, limit: int | None) -> Table:
             "Are quotation marks inside fields doubled?",
         )  # fmt: skip
     return Table(
-        frame, dialect.records, [*dialect.notes, *_sampled(dialect.records, limit)], decimal_comma=dialect.separator != ",",
+        frame,
+        dialect.records,
+        [*dialect.notes, *_sampled(dialect.records, limit)],
+        decimal_comma=dialect.separator != ",",
         locate=_line_finder(path, dialect),
-    )  # fmt: skip
+    )
 
 
 def _line_finder(path: Path, dialect: Dialect) -> Callable[[int], str]:

@@ -103,7 +103,10 @@ def _restless(trace: Trace, reference: float) -> list[str]:
     if fitted is None or not long_enough(trace):
         return []
     signs: list[str] = []
-    if _rough(finite(trace, "train_loss"), reference) or _rough(finite(trace, "val_loss"), reference):
+    train, val = finite(trace, "train_loss"), finite(trace, "val_loss")
+    if _rough(train, reference) or (
+        _rough(val, reference) and median(train[-RECENT_EPOCHS:]) > MATTERS_FROM * reference
+    ):
         signs.append("bouncing")
     if fitted >= GOOD_FIT:
         return signs
@@ -170,7 +173,7 @@ def _fixes(trace: Trace) -> tuple[Fix, ...]:
     return fixes(
         lower_lr(
             trace,
-            reason="Train with a tenth of the learning rate, or less where that is still far too high.",
+            reason="Lower the learning rate to a tenth, further where that is still far too high.",
             expected="The training loss falls from epoch to epoch.",
         ),
         lower_lr(

@@ -151,7 +151,6 @@ def _fixes(trace: Trace) -> tuple[Fix, ...]:
     return fixes(
         raise_lr(
             trace,
-            factor=100.0 if _far_too_low(trace) else 10.0,
             reason="Raise the learning rate, so that the weights move.",
             expected="The training loss leaves the level of guessing within a few epochs.",
         ),
@@ -170,8 +169,3 @@ def _fixes(trace: Trace) -> tuple[Fix, ...]:
             expected="Larger gradients in the first layers and a faster fall of the loss.",
         ),
     )
-
-
-def _far_too_low(trace: Trace) -> bool:
-    lr = learning_rate(trace)
-    return lr is not None and lr <= 2e-5
