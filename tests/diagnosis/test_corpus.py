@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tests.diagnosis.tiny_runs import Case, fit, metrics_alone, repaired
+from tests.diagnosis.tiny_runs import Case, as_recorded, fit, metrics_alone, repaired
 from trainwell.contract.trace import Trace
 from trainwell.diagnosis import diagnose
 
@@ -68,6 +68,7 @@ def test_a_healthy_run_is_left_alone(name):
     trace = fit(HEALTHY[name])
 
     assert loud(trace) == []
+    assert loud(as_recorded(trace)) == []
     assert loud(metrics_alone(trace)) == []
 
 
@@ -76,7 +77,9 @@ def test_a_healthy_run_is_left_alone_at_every_epoch_on_its_way(name):
     trace = fit(HEALTHY[name])
 
     for seen in range(1, len(trace.epochs)):
-        assert loud(replace(trace, epochs=trace.epochs[:seen], finished=False)) == [], f"after {seen} epochs"
+        until = replace(trace, epochs=trace.epochs[:seen], finished=False)
+        assert loud(until) == [], f"after {seen} epochs"
+        assert loud(as_recorded(until)) == [], f"after {seen} epochs"
 
 
 @pytest.mark.parametrize("name", SPOILED)
@@ -86,6 +89,7 @@ def test_the_cause_of_a_spoiled_run_is_named_first(name):
     first = diagnose(fit(case))[0]
 
     assert first.code == code
+    assert diagnose(as_recorded(fit(case)))[0].code == code
     assert first.severity != "info"
     assert first.evidence
     assert first.fixes

@@ -160,6 +160,11 @@ def metrics_alone(trace: Trace) -> Trace:
     return Trace(epochs=trace.epochs)
 
 
+def as_recorded(trace: Trace) -> Trace:
+    """The run as our engine records it: it measures no accuracy while it trains."""
+    return replace(trace, epochs=tuple(replace(record, train_accuracy=None) for record in trace.epochs))
+
+
 def repaired(case: Case, patch: dict) -> Case:
     """The case with a fix's patch applied, as an agent would apply it."""
     changes = dict(patch.get("train", {}))

@@ -72,7 +72,8 @@ def size_problem(value: Any, *, finite_only: bool = True) -> Problem | None:
         problem = _item_problem(item, path)
         if problem is not None and (finite_only or problem.code != "not_finite"):
             return problem
-        if values > MOST_VALUES or characters > MOST_CHARACTERS:
+        waits = len(cast("list[Any]", item)) if isinstance(item, dict | list) else 0
+        if values + len(waiting) + waits > MOST_VALUES or characters > MOST_CHARACTERS:
             limit = f"{MOST_VALUES:,} values and {MOST_CHARACTERS:,} characters in one call"
             return Problem("too_large", path[:1], "The arguments are too large.", allowed=limit, hint="Use a file.")
         if isinstance(item, dict):

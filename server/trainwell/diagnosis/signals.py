@@ -125,9 +125,10 @@ def fit_by_score(trace: Trace) -> float | None:
 def fit(trace: Trace) -> float | None:
     """How well the run fits its training rows now: 0 is guessing, 1 is perfect, None is unknown."""
     by_score, by_loss = fit_by_score(trace), fit_by_loss(trace)
-    if is_regression(trace) and by_score is not None and by_loss is not None:
-        return max(by_score, by_loss)
-    return by_score if by_score is not None else by_loss
+    if by_score is None or by_loss is None:
+        return by_loss if by_score is None else by_score
+    # A validation score alone may be poor in a network that knows its training rows by heart.
+    return by_score if finite(trace, "train_accuracy") else max(by_score, by_loss)
 
 
 def long_enough(trace: Trace, fewest: int = FEWEST_EPOCHS) -> bool:

@@ -84,9 +84,14 @@ def _best(epochs: Sequence[EpochRecord], score_name: str) -> EpochRecord | None:
     scored = [record for record in epochs if _is_number(vars(record)[score_name])]
     if scored:
         sign = -1.0 if score_name in _LOWER_IS_BETTER else 1.0
-        return max(scored, key=lambda record: sign * vars(record)[score_name])
+        return max(scored, key=lambda record: (sign * vars(record)[score_name], -_loss(record)))
     judged = [record for record in epochs if record.val_loss is not None and math.isfinite(record.val_loss)]
     return min(judged, key=lambda record: record.val_loss or 0.0, default=None)
+
+
+def _loss(record: EpochRecord) -> float:
+    """What decides among equal scores, as it does when the best weights are kept."""
+    return record.val_loss if record.val_loss is not None and math.isfinite(record.val_loss) else math.inf
 
 
 def _is_number(value: float | None) -> bool:

@@ -108,7 +108,8 @@ def summary(seen: RunView, score_name: str) -> str:
     where = f"epoch {seen.epoch}/{seen.epochs}"
     if seen.state in FINAL:
         best = f", best {score_name} {rounded(score)} at epoch {int(seen.best['epoch'] or 0)}" if seen.best else ""
-        line = f"{seen.run} {seen.state} ({seen.reason}) at {where}{best}, {rounded(seen.seconds, 3)} s."
+        why = f" ({seen.reason})" if seen.reason != seen.state else ""
+        line = f"{seen.run} {seen.state}{why} at {where}{best}, {rounded(seen.seconds, 3)} s."
     elif seen.state in WAITING:
         line = f"{seen.run} {seen.state}" + (f": {seen.reason}" if seen.reason else ", waits for its turn.")
     else:

@@ -70,9 +70,10 @@ async def call(services: Services, arguments: Arguments) -> Result:
         return await _answer(services, arguments, row["handle"], row["plan"], again=True)
     spec = _spec(services, arguments)
     plan = await services.ask("plan", spec=spec.model_dump(mode="json"))
+    given = _as_given(services, arguments) | {"model": spec.model.handle, "train_loader": spec.data.handle}
     services.store.runs.add(
-        spec, name=arguments.name or spec.run, arguments=_as_given(services, arguments), plan=plan,
-        tags=arguments.tags or [], key=arguments.idempotency_key,
+        spec, name=arguments.name or spec.run, arguments=given, plan=plan, tags=arguments.tags or [],
+        key=arguments.idempotency_key,
     )  # fmt: skip
     services.start_waiting()
     return await _answer(services, arguments, spec.run, plan, again=False)
