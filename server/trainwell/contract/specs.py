@@ -144,4 +144,5 @@ class RunSpec(Spec):
     start_from: str | None = None
     retry: RetryPolicy
     metrics: tuple[str, ...]
+    limits: dict[str, tuple[float, float]] = Field(default_factory=dict)  # of train's numbers, as the manifest has them
     log_level: str = "INFO"

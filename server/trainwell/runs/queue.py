@@ -12,6 +12,7 @@ from trainwell.contract.trace import AttemptRecord
 from trainwell.runs.lifecycle import CARRIED, WAITING, move
 from trainwell.runs.liveness import is_alive, my_identity
 from trainwell.runs.retry import Decision, decide
+from trainwell.runs.story import judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,7 +80,9 @@ def end_attempt(store: Store, row: Row, cause: str, message: str) -> Decision:
             cause=cause,
             message=ended.message,
         )
-    if not moved:
+    if moved:
+        judge(store, run)
+    else:
         logger.info("attempt {} of {} was already given up", number, run)
     return decision
 

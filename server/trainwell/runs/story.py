@@ -1,13 +1,22 @@
-"""A run as the rules see it: its trace, put together from the store."""
+"""A run as the rules see it: its trace, put together from the store, and what they say of it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from trainwell.contract.trace import Trace
+from trainwell.diagnosis import diagnose
 
 if TYPE_CHECKING:
+    from trainwell.contract.findings import Finding
     from trainwell.store.store import Store
+
+
+def judge(store: Store, run: str, *, finished: bool | None = None) -> list[Finding]:
+    """Ask the rules what is wrong with a run, and keep the answer with it."""
+    findings = diagnose(trace_of(store, run, finished=finished))
+    store.history.set_findings(run, findings)
+    return findings
 
 
 def trace_of(store: Store, run: str, *, finished: bool | None = None) -> Trace:
@@ -26,7 +35,13 @@ def trace_of(store: Store, run: str, *, finished: bool | None = None) -> Trace:
     return Trace(
         epochs=tuple(store.history.epochs(run)),
         attempts=tuple(attempts),
-        config={**spec.config.model_dump(), **resolved, **changes, "arguments": row["arguments"]},
+        config={
+            **spec.config.model_dump(),
+            **resolved,
+            **changes,
+            "arguments": row["arguments"],
+            "limits": spec.limits,
+        },
         model={
             **spec.model.options,
             "architecture": spec.model.architecture,

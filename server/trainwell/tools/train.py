@@ -95,6 +95,11 @@ def _spec(services: Services, arguments: Arguments) -> RunSpec:
         start_from=_start_from(services, arguments.checkpoint, model),
         retry=policy,
         metrics=services.manifest.metrics,
+        limits={
+            name: (schema["minimum"], schema["maximum"])
+            for name, schema in services.manifest.input_schema("train")["properties"].items()
+            if "minimum" in schema and "maximum" in schema
+        },
         log_level=services.manifest.log_level,
     )
 

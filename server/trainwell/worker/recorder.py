@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from loguru import logger
 
-from trainwell.diagnosis import diagnose
-from trainwell.runs.story import trace_of
+from trainwell.runs.story import judge
 
 if TYPE_CHECKING:
     from trainwell.contract.specs import RunSpec
@@ -83,10 +82,9 @@ class Recorder:
     def judge(self, *, finished: bool) -> None:
         """Ask the rules what is wrong, and keep the answer with the run."""
         self._judged_at = time.monotonic()
-        findings = diagnose(trace_of(self.store, self.run, finished=finished))
-        self._critical = any(finding.severity == "critical" for finding in findings)
         with self.store.database.transaction():
-            self.store.history.set_findings(self.run, findings)
+            findings = judge(self.store, self.run, finished=finished)
+        self._critical = any(finding.severity == "critical" for finding in findings)
 
     def _flush_if_due(self) -> None:
         now = time.monotonic()

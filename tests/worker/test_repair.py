@@ -1,0 +1,162 @@
+"""An attempt that fails is repaired by the next one: injected faults of real types, in the real worker."""
+
+import math
+
+import pytest
+import torch
+
+from trainwell.runs.queue import claim_next
+from trainwell.tools.services import Services
+from trainwell.worker import training_process, weights
+
+torch.set_num_threads(1)
+FRESH = weights.fresh
+
+
+@pytest.fixture
+def attempt(services, monkeypatch):
+    """Carry out the next attempt here instead of in a process of its own, and start nothing else."""
+    monkeypatch.setattr(Services, "start_waiting", lambda _: [])
+    monkeypatch.setattr(training_process, "log_to", lambda _: None)
+    monkeypatch.setattr(training_process, "move_on", lambda *_: None)
+
+    def carry_out():
+        for row in services.store.runs.in_states(("retrying",)):
+            services.store.runs.update(row["handle"], not_before=0.0)
+        run, number = claim_next(services.store, 1)
+        request = {
+            "workspace": str(services.workspace.root),
+            "allow_read": [],
+            "arguments": {"run": run, "attempt": number},
+        }
+        training_process.main(request)
+        return services.store.runs.get(run)
+
+    return carry_out
+
+
+def submit(call, **arguments):
+    data = call("prepare_data", source="iris")["data"]
+    model = call("build_model", data=data, options={"hidden_dims": [16], "batch_norm": False, "dropout": 0})["model"]
+    given = {"epochs": 4, "batch_size": 32, "deterministic": True, "precision": "fp32", **arguments}
+    return call("train", model=model, train_loader=data, **given)["run"]
+
+
+def memory_for(rows):
+    """A network on a device that has no memory for more than so many rows at once."""
+
+    def fresh(spec):
+        module = FRESH(spec)
+
+        def full(_module, inputs):
+            if module.training and len(inputs[0]) > rows:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
+
+        module.register_forward_pre_hook(full)
+        return module
+
+    return fresh
+
+
+def test_out_of_memory_halves_the_micro_batch_and_keeps_the_effective_one(call, services, attempt, monkeypatch):
+    whole = submit(call)
+    assert attempt()["state"] == "completed"
+    run = submit(call, name="small device")
+    monkeypatch.setattr(weights, "fresh", memory_for(8))
+    assert [attempt()["state"] for _ in range(3)] == ["retrying", "retrying", "completed"]
+    told = call("get_run", run=run)["attempts"]
+    assert [one.get("cause") for one in told] == ["out_of_memory", "out_of_memory", None]
+    assert [one["changes"] for one in told] == [
+        {"micro_batch_divisor": 2},
+        {"micro_batch_divisor": 4},
+        {"micro_batch_divisor": 4},
+    ]
+    curves = [[one.train_loss for one in services.store.history.epochs(one)] for one in (whole, run)]
+    assert curves[1] == pytest.approx(curves[0], rel=1e-4)
+    assert services.store.runs.get(run)["step"] == services.store.runs.get(whole)["step"]
+
+
+def test_a_device_that_is_too_small_for_one_row_fails_in_the_end_and_diagnose_says_why(call, attempt, monkeypatch):
+    run = submit(call)
+    monkeypatch.setattr(weights, "fresh", memory_for(0))
+    assert [attempt()["state"] for _ in range(3)] == ["retrying", "retrying", "failed"]
+    seen = call("get_run", run=run)
+    assert seen["findings"][0]["code"] == "out_of_memory"
+    found = call("diagnose", run=run)["findings"][0]
+    assert found["code"] == "out_of_memory"
+    assert found["fixes"][0]["next_call"]["tool"] in {"train", "build_model"}
+
+
+def poisoned_for(lr_above):
+    """A network whose loss becomes NaN at its third step while the rate is too high."""
+
+    def fresh(spec):
+        module = FRESH(spec)
+        steps = []
+
+        def poison(_module, _inputs, output):
+            if module.training:
+                steps.append(1)
+            return output * math.nan if module.training and len(steps) >= 3 and lr_above[0] else output
+
+        module.register_forward_hook(poison)
+        return module
+
+    return fresh
+
+
+def test_a_loss_that_is_nan_goes_back_lowers_the_rate_clips_and_is_never_silent(call, services, attempt, monkeypatch):
+    run = submit(call, lr=0.1, grad_clip=0)
+    bad = [True]
+    monkeypatch.setattr(weights, "fresh", poisoned_for(bad))
+    assert attempt()["state"] == "retrying"
+    assert services.store.history.attempts(run)[0].cause == "non_finite_loss"
+    bad[0] = False
+    row = attempt()
+    assert row["state"] == "completed"
+    assert math.isfinite(row["best_score"])
+    changes = call("get_run", run=run)["attempts"][1]["changes"]
+    assert changes == {"lr": pytest.approx(0.01), "grad_clip": 1.0}
+
+
+def test_an_error_of_ours_fails_the_run_at_once_with_its_cause(call, attempt, monkeypatch):
+    run = submit(call)
+
+    def broken(_spec):
+        raise ZeroDivisionError("this is a fault of ours")
+
+    monkeypatch.setattr(weights, "fresh", broken)
+    assert attempt()["state"] == "failed"
+    seen = call("get_run", run=run)
+    assert "ZeroDivisionError" in seen["reason"]
+    assert seen["next_call"]["tool"] == "diagnose"
+
+
+def test_a_worker_that_was_given_up_before_it_began_does_nothing(call, services, attempt):
+    run = submit(call)
+    claim_next(services.store, 1)
+    services.store.runs.update(run, attempt=7)
+    request = {"workspace": str(services.workspace.root), "allow_read": [], "arguments": {"run": run, "attempt": 1}}
+    training_process.main(request)
+    assert services.store.history.epochs(run) == []
+    assert services.store.runs.get(run)["state"] == "running"
+
+
+def test_a_finding_may_end_a_run(call, attempt, monkeypatch):
+    run = submit(call, epochs=400, lr=1.0, optimizer="sgd", scheduler="constant", on_finding="stop", early_stopping=0)
+    monkeypatch.setattr(training_process.Recorder, "judge", critical)
+    assert (attempt()["state"], call("get_run", run=run)["reason"]) == ("stopped", "finding")
+
+
+def critical(self, *, finished):
+    self._critical = True
+
+
+def test_a_run_that_starts_from_a_checkpoint_starts_from_its_weights(call, services, attempt):
+    run = submit(call, epochs=30, lr=0.01)
+    attempt()
+    saved = call("save_checkpoint", run=run)["checkpoint"]
+    again = submit(call, epochs=1, lr=1e-6, checkpoint=saved)
+    attempt()
+    first = services.store.history.epochs(again)[0].val_loss
+    assert first == pytest.approx(services.store.runs.get(run)["best_metrics"]["val_loss"], rel=0.02)
