@@ -7,7 +7,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
 PYTEST ?= $(BIN)/python -m pytest
 
 .PHONY: demo test lint schemas bench clients coverage coverage-report clean
@@ -31,7 +31,9 @@ schemas: $(VENV)/.has-test
 	$(BIN)/python -m tests.contracts.papers
 
 bench: $(VENV)/.has-bench
-	$(BIN)/python -m tests.benchmarks
+	$(BIN)/python -m tests.benchmarks.engine
+	$(BIN)/python -m tests.benchmarks.neighbour
+	$(BIN)/python -m tests.benchmarks.front_door
 
 clients: $(VENV)/.has-clients
 	$(BIN)/python -m tests.clients

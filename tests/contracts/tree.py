@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import subprocess
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,12 +21,8 @@ def sources() -> list[Path]:
 
 
 def papers() -> list[Path]:
-    """Every Markdown file that belongs to the repository."""
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"],
-        cwd=ROOT, check=True, capture_output=True, text=True,
-    )  # fmt: skip
-    return sorted(ROOT / line for line in listed.stdout.splitlines())
+    """Every Markdown file of the repository: at the root, in docs and in skills."""
+    return sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "skills").rglob("*.md")])
 
 
 @cache

@@ -35,7 +35,7 @@ def long_run(call, **arguments):
     """A run of many epochs on real data: seconds long, so that there is time to do it harm."""
     data = call("prepare_data", source="digits")["data"]
     model = call("build_model", data=data, options={"hidden_dims": [64]})["model"]
-    given = {"epochs": 400, "early_stopping": 0, "batch_size": 64, **arguments}
+    given = {"epochs": 1000, "early_stopping": 0, "batch_size": 16, **arguments}
     return call("train", model=model, train_loader=data, **given)["run"]
 
 
@@ -50,7 +50,7 @@ def ended(services, run):
 
 
 def test_a_killed_worker_is_noticed_and_its_run_goes_on_from_its_checkpoint(services, call):
-    run = long_run(call, epochs=800)
+    run = long_run(call, epochs=800, batch_size=64)
     at_epoch(services, run, 60)
     until(
         lambda: list((services.workspace.run_dir(run) / "checkpoints").glob("step-*/manifest.json")),
