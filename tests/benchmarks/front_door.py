@@ -10,7 +10,6 @@ import argparse
 import json
 import multiprocessing
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -212,23 +211,6 @@ def get_run_latency(bench: Bench, rounds: int) -> list[str]:
     return [f"get_run during training: {told}"]
 
 
-def neighbour(bench: Bench, rounds: int) -> list[str]:
-    """The engine beside one busy process and with an idle machine, against one thread in the same state."""
-    given = bench.arrays("mlp")
-    lines: list[str] = []
-    for state in ("idle", "busy"):
-        times: dict[str, list[float]] = {"train": [], "one thread": []}
-        with _busy(state == "busy"):
-            for number in range(rounds):
-                times["train"].append(bench.train_seconds("mlp", given, seed=number))
-                times["one thread"].append(bench.train_seconds("mlp", given, seed=number, deterministic=True))
-        value = median(a / b for a, b in zip(times["train"], times["one thread"], strict=True))
-        lines.append(
-            f"threads, {state} neighbour: train / one thread = {value:.2f} (limit 1.30) {_verdict(value <= 1.3)}"
-        )
-    return lines
-
-
 def _verdict(good: bool) -> str:
     return "ok" if good else "MISSED"
 
@@ -245,25 +227,12 @@ def _environment(name: str, value: str) -> Generator[None]:
             os.environ[name] = before
 
 
-@contextmanager
-def _busy(wanted: bool) -> Generator[None]:
-    """One process that takes a whole core."""
-    process = subprocess.Popen([sys.executable, "-c", "while True: pass"]) if wanted else None
-    try:
-        yield
-    finally:
-        if process:
-            process.kill()
-            process.wait()
-
-
 SECTIONS = {
     "tab": lambda bench, rounds: engine(bench, rounds, "tab"),
     "mlp": lambda bench, rounds: engine(bench, rounds, "mlp"),
     "start": server_start,
     "first_step": first_step,
     "get_run": get_run_latency,
-    "threads": neighbour,
 }
 
 
