@@ -31,9 +31,7 @@ schemas: $(VENV)/.has-test
 	$(BIN)/python -m tests.contracts.papers
 
 bench: $(VENV)/.has-bench
-	$(BIN)/python -m tests.benchmarks.engine
-	$(BIN)/python -m tests.benchmarks.neighbour
-	$(BIN)/python -m tests.benchmarks.front_door
+	$(BIN)/python -m tests.benchmarks
 
 clients: $(VENV)/.has-clients
 	$(BIN)/python -m tests.clients
