@@ -18,6 +18,7 @@ def attempt(services, monkeypatch):
     """Carry out the next attempt here instead of in a process of its own, and start nothing else."""
     monkeypatch.setattr(Services, "start_waiting", lambda _: [])
     monkeypatch.setattr(training_process, "log_to", lambda _: None)
+    monkeypatch.setattr(training_process, "limit_memory", lambda: None)
     monkeypatch.setattr(training_process, "move_on", lambda *_: None)
 
     def carry_out():

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 from pathlib import Path
 from typing import Any
 
-import psutil
-import torch
 from loguru import logger
 
 from trainwell.contract.errors import TrainwellError
@@ -16,24 +12,13 @@ from trainwell.contract.text import finite
 from trainwell.store.workspace import Workspace
 from trainwell.worker import training_process
 from trainwell.worker.failures import cause_of, told
+from trainwell.worker.limits import limit_memory
 from trainwell.worker.short import WORK
-
-#: Share of the memory that is free now that one worker may take; the rest keeps the machine alive.
-MEMORY_SHARE = 0.9
 
 
 def workspace_of(request: dict[str, Any]) -> Workspace:
     """The workspace that a request is about."""
     return Workspace.open(Path(request["workspace"]), tuple(map(Path, request["allow_read"])))
-
-
-def limit_memory() -> None:
-    """Let an allocation fail here before the kernel kills somebody for it (not with CUDA, which reserves freely)."""
-    if torch.version.cuda is not None or sys.platform != "linux":
-        return
-    mine = psutil.Process().memory_info().vms
-    limit = mine + int(psutil.virtual_memory().available * MEMORY_SHARE)
-    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:

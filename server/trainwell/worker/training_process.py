@@ -24,6 +24,7 @@ from trainwell.store.workspace import Workspace
 from trainwell.training.fit import FitJob, FitOutcome, fit
 from trainwell.worker import weights
 from trainwell.worker.failures import cause_of, told
+from trainwell.worker.limits import limit_memory
 from trainwell.worker.recorder import Recorder
 
 #: Ends that a person or a rule asked for; all others are a completed run.
@@ -35,6 +36,7 @@ def main(request: dict[str, Any]) -> None:
     workspace = Workspace.open(Path(request["workspace"]), tuple(map(Path, request["allow_read"])))
     run, attempt = request["arguments"]["run"], int(request["arguments"]["attempt"])
     log_to(workspace.run_dir(run) / "log.txt")
+    limit_memory()
     store = Store.open(workspace)
     if not store.runs.update(run, at_attempt=attempt, states=CARRIED, owner=my_identity(), progress_at=time.time()):
         logger.warning("attempt {} of {} was given up before it began", attempt, run)
