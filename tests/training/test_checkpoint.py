@@ -11,7 +11,8 @@ from safetensors.torch import save_file
 
 from tests.training.jobs import network
 from trainwell.contract.errors import TrainwellError
-from trainwell.training import checkpoint, files
+from trainwell.store import atomic
+from trainwell.training import checkpoint
 from trainwell.training.checkpoint import Checkpoint
 
 WEIGHTS = {name: tensor.clone() for name, tensor in network(batch_norm=True).state_dict().items()}
@@ -128,15 +129,15 @@ def test_whichever_write_fails_the_checkpoint_before_stays_whole(tmp_path, monke
             checkpoint.write_step(folder, 2, content(2))
             break
         assert checkpoint.newest_good(folder).name in {"step-00000001", "step-00000002"}
-        assert not list(folder.glob(f"{files.TEMPORARY}*"))
+        assert not list(folder.glob(f"{atomic.TEMPORARY}*"))
         assert not list(folder.glob("*.corrupt*"))
     assert failing > 1
     assert checkpoint.newest_good(folder).name == "step-00000002"
 
 
 def test_what_a_killed_writer_left_behind_is_swept(tmp_path):
-    dead = tmp_path / f"{files.TEMPORARY}{2**22 + 1}-step-00000009"
-    alive = tmp_path / f"{files.TEMPORARY}{os.getppid()}-step-00000009"
+    dead = tmp_path / f"{atomic.TEMPORARY}{2**22 + 1}-step-00000009"
+    alive = tmp_path / f"{atomic.TEMPORARY}{os.getppid()}-step-00000009"
     for path in (dead, alive):
         path.mkdir()
     checkpoint.clean(tmp_path)

@@ -24,6 +24,7 @@ from trainwell.contract.errors import TrainwellError, did_you_mean, next_call
 from trainwell.contract.specs import SPLITS, PreparedData
 from trainwell.data.files import open_array
 from trainwell.data.parts import SplitArrays
+from trainwell.store.atomic import sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -158,7 +159,7 @@ def _publish(workspace: Workspace, prepared: PreparedData, folder: Path) -> Prep
         if other is None or other.fingerprint != prepared.fingerprint:
             raise
         return other
-    _sync_folder(final.parent)
+    sync_folder(final.parent)
     return prepared
 
 
@@ -217,12 +218,4 @@ def _sync(folder: Path) -> None:
     for file in folder.iterdir():
         with file.open("rb+") as stream:
             os.fsync(stream.fileno())
-    _sync_folder(folder)
-
-
-def _sync_folder(folder: Path) -> None:
-    number = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
+    sync_folder(folder)

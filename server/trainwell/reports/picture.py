@@ -7,16 +7,15 @@ matplotlib is imported inside the functions: most processes never draw.
 
 from __future__ import annotations
 
-import os
-import tempfile
 import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from trainwell.contract.text import plain
+from trainwell.store.atomic import place
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -65,26 +64,20 @@ def style(axes: Axes, *, x_label: str, y_label: str) -> None:
     axes.set_ylabel(y_label, fontsize=10, color=MUTED)
 
 
-def legend(axes: Axes, place: Place = "best") -> None:
+def legend(axes: Axes, corner: Place = "best") -> None:
     """A legend without a frame, on a veil of paper; none without labelled lines."""
     handles, labels = axes.get_legend_handles_labels()
     if handles:
-        box = axes.legend(handles, labels, fontsize=9, labelcolor=INK, loc=place, handlelength=1.6, borderpad=0.4)
+        box = axes.legend(handles, labels, fontsize=9, labelcolor=INK, loc=corner, handlelength=1.6, borderpad=0.4)
         box.get_frame().set(facecolor=PAPER, edgecolor="none", alpha=0.85)
 
 
 def write(figure: Figure, path: Path) -> Path:
     """Save the figure as PNG at `path`; a reader sees the old picture or the new one, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file, warnings.catch_warnings():
-            # A class name may hold letters that the font lacks; boxes are better than no picture.
-            warnings.filterwarnings("ignore", message=r"Glyph .* missing from font", category=UserWarning)
-            figure.savefig(file, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with warnings.catch_warnings():
+        # A class name may hold letters that the font lacks; boxes are better than no picture.
+        warnings.filterwarnings("ignore", message=r"Glyph .* missing from font", category=UserWarning)
+        metadata = {"Software": None}
+        place(path, lambda part: figure.savefig(part, format="png", dpi=DOTS_PER_INCH, metadata=metadata))
     return path

@@ -7,6 +7,7 @@ Where processes cannot be forked safely, work is done by fresh processes instead
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import hashlib
 import json
@@ -87,13 +88,20 @@ def start_preloaded() -> subprocess.Popen[bytes]:
 
 
 def _detached(arguments: list[str], stdin: int, log: IO[bytes]) -> subprocess.Popen[bytes]:
-    """Start a worker that outlives this process; those that have ended meanwhile are taken leave of."""
+    """Start a worker that outlives this process."""
     command = [sys.executable, "-m", "trainwell.worker", *arguments]
     process = subprocess.Popen(
         command, stdin=stdin, stdout=log, stderr=log, env=worker_environment(), start_new_session=True
     )
-    _started[:] = [*(one for one in _started if one.poll() is None), process]
+    _take_leave()
+    _started.append(process)
     return process
+
+
+@atexit.register
+def _take_leave() -> None:
+    """Ask the started processes for their end, so that they are not left as zombies."""
+    _started[:] = [one for one in _started if one.poll() is None]
 
 
 def is_locked(path: Path) -> bool:

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from trainwell.contract.errors import TrainwellError
-from trainwell.training.files import damaged, deserialise, digest, dump, place, remove, serialise, sweep, sync_folder
-from trainwell.training.files import write_synced as _write
+from trainwell.store.atomic import place, remove, sweep, sync_folder, write_synced
+from trainwell.training.files import damaged, deserialise, digest, dump, serialise
 from trainwell.training.portable import export_file, read_file
 
 if TYPE_CHECKING:
@@ -170,8 +170,8 @@ def _write_folder(folder: Path, name: str, checkpoint: Checkpoint) -> Path:
         remove(temporary)
         temporary.mkdir(parents=True)
         for file, content in contents.items():
-            _write(temporary / file, content)
-        _write(temporary / MANIFEST, manifest)
+            write_synced(temporary / file, content)
+        write_synced(temporary / MANIFEST, manifest)
         sync_folder(temporary)
 
     path = folder / name

@@ -11,7 +11,8 @@ import json
 from typing import TYPE_CHECKING, Any, cast
 
 from trainwell.contract.errors import TrainwellError
-from trainwell.training.files import damaged, deserialise, dump, place, serialise, write_synced
+from trainwell.store.atomic import place, write_synced
+from trainwell.training.files import damaged, deserialise, dump, serialise
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from typing import TYPE_CHECKING, Any
 
 from trainwell.contract.errors import TrainwellError
+from trainwell.store.atomic import place
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
     from trainwell.contract.specs import PreparedData
 
 SHOWN = 50
-FORMATS = (".csv", ".jsonl", ".parquet")
 
 
 def preview(found: dict[str, Any]) -> dict[str, Any]:
@@ -34,22 +32,13 @@ def write_predictions(path: Path, prepared: PreparedData, found: dict[str, Any])
         for number, name in enumerate(prepared.classes):
             columns[f"probability_{name}"] = found["probabilities"][:, number]
     frame = pl.DataFrame(columns)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        if path.suffix == ".csv":
-            frame.write_csv(temporary)
-        elif path.suffix == ".jsonl":
-            frame.write_ndjson(temporary)
-        elif path.suffix == ".parquet":
-            frame.write_parquet(temporary)
-        else:
-            raise TrainwellError(
-                "unknown_format",
-                "Predictions are not written in this format.",
-                argument="output",
-                got=path.name,
-                allowed=list(FORMATS),
-            )
-        os.replace(temporary, path)  # noqa: PTH105 - Path.replace returns a path nobody needs
-    finally:
-        temporary.unlink(missing_ok=True)
+    writers = {".csv": frame.write_csv, ".jsonl": frame.write_ndjson, ".parquet": frame.write_parquet}
+    if path.suffix not in writers:
+        raise TrainwellError(
+            "unknown_format",
+            "Predictions are not written in this format.",
+            argument="output",
+            got=path.name,
+            allowed=list(writers),
+        )
+    place(path, writers[path.suffix])
