@@ -87,12 +87,8 @@ class Bench:
     def train_seconds(self, name: str, given: dict[str, str], **arguments: Any) -> float:
         """Seconds a step of a run, training part alone: steps and all telemetry."""
         work = WORKS[name]
-        run = self.call(
-            "train",
-            **{"epochs": work.epochs, "batch_size": work.batch_size, "early_stopping": 0, "precision": "fp32"},
-            **given,
-            **arguments,
-        )["run"]
+        settings = {"epochs": work.epochs, "batch_size": work.batch_size, "early_stopping": 0, "precision": "fp32"}
+        run = self.call("train", **{**settings, **given, **arguments})["run"]
         row = self.finished(run)
         return sum(one.train_seconds or 0.0 for one in self.services.store.history.epochs(run)) / row["step"]
 

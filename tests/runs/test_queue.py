@@ -57,6 +57,14 @@ def test_a_worker_that_was_killed_is_noticed_and_its_run_is_tried_again(store):
     assert claim_next(store, 1) == ("run_toy_000001", 2)
 
 
+def test_a_launch_that_never_comes_is_given_up_after_a_while(store):
+    add_run(store)
+    claim_next(store, 1)
+    assert recover(store) == []
+    store.runs.update("run_toy_000001", owner={"claimed_at": time.time() - 1000})
+    assert recover(store) == ["run_toy_000001"]
+
+
 def test_a_process_id_that_was_used_again_is_not_the_worker(store):
     me = my_identity()
     assert is_alive(me)

@@ -10,7 +10,7 @@ from loguru import logger
 
 from trainwell.contract.trace import AttemptRecord
 from trainwell.runs.lifecycle import CARRIED, WAITING, move
-from trainwell.runs.liveness import is_alive, my_identity
+from trainwell.runs.liveness import is_alive
 from trainwell.runs.retry import Decision, decide
 from trainwell.runs.story import judge
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 #: Runs carried at once. One, because a CPU that two share serves both badly; issue 4 gives each GPU a place.
 PLACES = 1
+#: A worker that was launched has this long to take its run over; a fresh process imports torch first.
+LAUNCH_SECONDS = 120.0
 
 
 def changes_so_far(store: Store, run: str) -> dict[str, Any]:
@@ -47,44 +49,30 @@ def end_attempt(store: Store, row: Row, cause: str, message: str) -> Decision:
     if row["stop_requested"]:
         decision = Decision(retry=False, kind=decision.kind, reason="It had been asked to stop.")
     now = time.time()
-    ended = replace(
-        current,
-        ended_at=now,
-        outcome=decision.kind,
-        cause=cause,
-        message=f"{message} {decision.reason}",
-        changes=decision.changes if decision.retry else current.changes,
-    )
-    store.history.put_attempt(run, ended)
-    if decision.retry:
-        moved = move(
-            store,
-            run,
-            "retrying",
-            at_attempt=number,
-            owner=None,
-            not_before=now + decision.delay_seconds,
-            cause=cause,
-            message=ended.message,
-        )
-    else:
-        final = "stopped" if row["stop_requested"] else "failed"
-        moved = move(
-            store,
-            run,
-            final,
-            at_attempt=number,
-            owner=None,
-            ended_at=now,
-            outcome=final,
-            cause=cause,
-            message=ended.message,
-        )
-    if moved:
-        judge(store, run)
-    else:
-        logger.info("attempt {} of {} was already given up", number, run)
+    changes = decision.changes if decision.retry else current.changes
+    told = f"{message} {decision.reason}"
+    ended = replace(current, ended_at=now, outcome=decision.kind, cause=cause, message=told, changes=changes)
+    final = "stopped" if row["stop_requested"] else "failed"
+    columns: dict[str, Any] = {"owner": None, "cause": cause, "message": told}
+    with store.database.transaction():
+        if decision.retry:
+            moved = move(store, run, "retrying", at_attempt=number, not_before=now + decision.delay_seconds, **columns)
+        else:
+            moved = move(store, run, final, at_attempt=number, ended_at=now, outcome=final, **columns)
+        if moved:
+            store.history.put_attempt(run, ended)
+            judge(store, run)
+        else:
+            logger.info("attempt {} of {} was already given up", number, run)
     return decision
+
+
+def _is_carried(row: Row) -> bool:
+    """Whether a worker lives that carries the run, or one was launched a moment ago."""
+    owner: dict[str, Any] = row["owner"] or {}
+    if "claimed_at" in owner:
+        return abs(time.time() - owner["claimed_at"]) < LAUNCH_SECONDS  # a clock that was set back counts too
+    return is_alive(owner)
 
 
 def recover(store: Store) -> list[str]:
@@ -95,11 +83,11 @@ def recover(store: Store) -> list[str]:
     """
     lost: list[str] = []
     for row in store.runs.in_states(CARRIED):
-        if is_alive(row["owner"]):
+        if _is_carried(row):
             continue
         with store.database.transaction():
             fresh = store.runs.get(row["handle"])
-            if fresh["state"] in CARRIED and fresh["attempt"] == row["attempt"] and not is_alive(fresh["owner"]):
+            if fresh["state"] in CARRIED and fresh["attempt"] == row["attempt"] and not _is_carried(fresh):
                 logger.warning("the worker of {} is gone", row["handle"])
                 end_attempt(store, fresh, "process_died", "The worker process died without a word (killed?).")
                 lost.append(row["handle"])
@@ -109,8 +97,7 @@ def recover(store: Store) -> list[str]:
 def claim_next(store: Store, max_parallel: int) -> tuple[str, int] | None:
     """Take the oldest run that may start, if a place is free.
 
-    The claim is made in the name of this process; the worker takes it over. If this process dies in
-    between, the run is found dead like any other.
+    The worker takes the claim over with its own identity; whoever claims may be gone by then.
 
     Returns:
         Its handle and the number of the attempt that starts, or None.
@@ -131,7 +118,7 @@ def claim_next(store: Store, max_parallel: int) -> tuple[str, int] | None:
             "running",
             at_attempt=attempt - 1,
             attempt=attempt,
-            owner=my_identity(),
+            owner={"claimed_at": now},
             started_at=row["started_at"] or now,
         )
         store.history.put_attempt(row["handle"], AttemptRecord(attempt, now, changes=changes))

@@ -83,7 +83,10 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Generator[None]:
-        """All or nothing, and nobody else writes meanwhile."""
+        """All or nothing, and nobody else writes meanwhile. Inside another one it is part of that."""
+        if self._connection.in_transaction:
+            yield
+            return
         self.execute("BEGIN IMMEDIATE")
         try:
             yield
