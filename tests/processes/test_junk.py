@@ -10,7 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mcp import Client, StdioServerParameters
 
-SCHEMAS = {path.stem: json.loads(path.read_text()) for path in Path("schemas/tools").glob("*.json")}
+SCHEMAS = {
+    path.stem: json.loads(path.read_text()) for path in (Path(__file__).parents[2] / "schemas" / "tools").glob("*.json")
+}
 
 WORDS = st.sampled_from(
     [

@@ -55,7 +55,7 @@ async def call(services: Services, arguments: Arguments) -> Result:
     )  # fmt: skip
     metrics, baseline, rows = report.pop("metrics"), report.pop("baseline"), report.pop("rows")
     return Result(
-        summary=_told(name, arguments.split, rows, metrics, baseline),
+        summary="\n".join([_told(name, arguments.split, rows, metrics, baseline), *report["notes"][:2]]),
         split=arguments.split,
         rows=rows,
         metrics=metrics,

@@ -76,6 +76,7 @@ def _evaluate(workspace: Workspace, arguments: Json) -> Json:
         predictions = predict(trained.module, trained.data, arrays.inputs)
         title = f"{arguments['title']}: {split}"
         _draw_scores(trained.data, arrays.target, predictions, Path(arguments["picture"]), title=title)
+    result["notes"] = [*_trained_on(workspace, trained.data, judged, arrays), *result["notes"]]
     return {**result, "data": judged.handle, "model": trained.model.handle, "epoch": trained.epoch}
 
 
@@ -95,6 +96,18 @@ def _rows_to_judge(workspace: Workspace, own: PreparedData, judged: PreparedData
             "missing_column", "The data to judge by lacks the target column.", argument="data", allowed=own.target
         )
     return data.SplitArrays(inputs=encoded.inputs, target=encoded.target, rows=encoded.rows)
+
+
+def _trained_on(workspace: Workspace, own: PreparedData, judged: PreparedData, arrays: SplitArrays) -> list[str]:
+    """A warning where rows to judge by were trained on: another split of the same source."""
+    if judged.handle == own.handle or judged.source != own.source:
+        return []
+    try:
+        known = data.load_split(workspace, own, "train").rows
+    except TrainwellError:
+        return ["This data has the source of the training data, and rows of it may have been trained on."]
+    shared = int(np.isin(arrays.rows, known).sum())
+    return [f"{shared} of these {len(arrays.rows)} rows were trained on: the score is too good."] if shared else []
 
 
 def _draw_scores(prepared: PreparedData, target: Any, found: Json, path: Path, *, title: str) -> None:
