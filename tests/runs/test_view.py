@@ -5,8 +5,8 @@ import math
 import time
 
 import pytest
-from tests.factories import add_run
 
+from tests.factories import add_run
 from trainwell.contract.findings import Finding, Fix
 from trainwell.contract.trace import EpochRecord
 from trainwell.runs.lifecycle import move

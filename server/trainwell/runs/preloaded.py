@@ -36,6 +36,7 @@ _KEPT_PREFIXES = ("LC_", "PYTHON", "CUDA_", "NVIDIA_", "PYTORCH_", "TORCH", "OMP
 #: may spin a little, not long: beside a busy neighbour long spinning made steps 2.4 times slower, this 0.9 times.
 _FIXED_VARIABLES = {"PYTHONUNBUFFERED": "1", "OPENBLAS_NUM_THREADS": "1", "GOMP_SPINCOUNT": "1000"}
 START_SECONDS = 120.0
+START_AGAIN_SECONDS = 60.0
 SHORT_WORK_SECONDS = 300.0
 _LARGEST_ANSWER = 64 * 2**20
 _started: list[subprocess.Popen[bytes]] = []
@@ -142,22 +143,20 @@ def launch_training(workspace: Workspace, run: str, attempt: int) -> None:
         process.stdin.close()
 
 
-async def ensure_preloaded() -> None:
-    """Have the preloaded process started, without waiting for it."""
-    if can_fork() and not is_locked(socket_path()):
-        start_preloaded()
-
-
 async def hold() -> None:
     """Keep the preloaded process alive for as long as this task lives; start it again if it is lost."""
     while can_fork():
+        pause = 1.0
         try:
             async with await _connect() as connection:
                 await connection.send(b'{"kind": "hold"}\n')
                 await connection.receive()
-        except (OSError, anyio.EndOfStream, anyio.BrokenResourceError, TrainwellError) as error:
+        except TrainwellError as error:
+            logger.warning("{} {}", error, error.hint)
+            pause = START_AGAIN_SECONDS
+        except (OSError, anyio.EndOfStream, anyio.BrokenResourceError) as error:
             logger.debug("the preloaded process is gone: {!r}", error)
-        await anyio.sleep(1.0)
+        await anyio.sleep(pause)
 
 
 async def ask(

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from copy import copy
 from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
@@ -66,6 +67,14 @@ class Rows:
     def part(self, first: int, last: int) -> tuple[Tensor, ...]:
         """The rows first, ... last - 1, on the device, without a copy where they lie there."""
         return self._ready(tensor[first:last] for tensor in self.tensors)
+
+    def sample(self, most: int, seed: int) -> Rows:
+        """At most so many of these rows, drawn at random by the seed and then fixed."""
+        chosen = copy(self)
+        index = permutation(self.count, seed, 0)[:most].to(self.tensors[0].device)
+        chosen.tensors = tuple(tensor.index_select(0, index) for tensor in self.tensors)
+        chosen.count = len(index)
+        return chosen
 
     def _ready(self, tensors: Iterator[Tensor]) -> tuple[Tensor, ...]:
         if not self.setup.resident:

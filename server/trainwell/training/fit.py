@@ -239,8 +239,9 @@ def _end_epoch(loop: Loop) -> None:
         loop.keep_best()
     if loop.config.scheduler == "plateau" and loop.plateau.judge(metrics["val_loss"]):
         loop.job.log(f"The validation loss stopped falling: learning rate times {loop.plateau.factor:.2g}.")
+    train_accuracy = _train_accuracy(loop)
     loop.totals.seconds += time.perf_counter() - start
-    record = _record(loop, metrics)
+    record = _record(loop, metrics, train_accuracy)
     loop.totals, loop.update_ratio = EpochTotals(), None
     loop.job.on_epoch(record)
     if loop.saver.due():
@@ -254,7 +255,14 @@ def _validated(loop: Loop) -> Metrics:
     return metrics
 
 
-def _record(loop: Loop, metrics: Metrics) -> EpochRecord:
+def _train_accuracy(loop: Loop) -> float | None:
+    """Accuracy on a sample of the training rows as validation sees it: what overfitting is measured by."""
+    if loop.training_sample is None:
+        return None
+    return validate(loop.module, loop.task, loop.training_sample, loop.validation_chunk)["val_accuracy"]
+
+
+def _record(loop: Loop, metrics: Metrics, train_accuracy: float | None) -> EpochRecord:
     totals = loop.totals
     device = loop.setup.device
     memory = float(torch.cuda.max_memory_allocated(device)) if device.type == "cuda" else None
@@ -262,6 +270,7 @@ def _record(loop: Loop, metrics: Metrics) -> EpochRecord:
         epoch=loop.epoch,
         step=loop.step,
         train_loss=totals.train_loss,
+        train_accuracy=train_accuracy,
         **metrics,
         lr=loop.highest_rate,
         **totals.norm_statistics(),

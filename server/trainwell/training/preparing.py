@@ -22,7 +22,7 @@ from trainwell.training.schedules import Plateau, Schedule
 from trainwell.training.step import Stepper
 from trainwell.training.telemetry import EpochTotals, Pending
 from trainwell.training.threads import SpareCores, ThreadTuner
-from trainwell.training.validation import MOST_ROWS, VALIDATION_BATCHES, Best
+from trainwell.training.validation import MOST_ROWS, TRAINING_SAMPLE, VALIDATION_BATCHES, Best
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -54,6 +54,7 @@ class Loop:
     batches: Batches
     validation: Rows
     validation_chunk: int
+    training_sample: Rows | None
     stepper: Stepper
     schedule: Schedule
     saver: Saver
@@ -212,6 +213,7 @@ def prepare(job: FitJob) -> Loop:
         batches=batches,
         validation=Rows(job.validation, setup),
         validation_chunk=min(MOST_ROWS, max(1, VALIDATION_BATCHES * batch_size // parts)),
+        training_sample=_training_sample(train, spec, len(job.validation.target)),
         stepper=Stepper(module, task, optimizer, setup, clip=config.grad_clip, parts=parts),
         schedule=Schedule(config.scheduler, config.lr, config.epochs * batches.count, config.warmup),
         saver=saver,
@@ -257,3 +259,10 @@ def to_device(module: nn.Module, setup: Setup) -> nn.Module:
     if setup.channels_last:
         module.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     return module
+
+
+def _training_sample(train: Rows, spec: RunSpec, validation_rows: int) -> Rows | None:
+    """The training rows whose accuracy is told after each epoch, as validation sees them; none for regression."""
+    if spec.data.task != "classification":
+        return None
+    return train.sample(min(MOST_ROWS, max(TRAINING_SAMPLE, validation_rows)), spec.config.seed)

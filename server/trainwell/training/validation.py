@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 # Without gradients, a few times the rows of a training batch fit at once.
 VALIDATION_BATCHES = 8
 MOST_ROWS = 4096
+# The training accuracy is taken from at least so many training rows, or as many as there are to validate on.
+TRAINING_SAMPLE = 512
 
 
 def validate(module: nn.Module, task: Task, rows: Rows, chunk: int) -> Metrics:
