@@ -10,9 +10,14 @@ os.environ.pop("TRAINWELL_WORKSPACE", None)
 
 import anyio  # noqa: E402
 import pytest  # noqa: E402
+from hypothesis import settings  # noqa: E402
 
 from trainwell.tools.dispatch import call_tool  # noqa: E402
 from trainwell.tools.services import open_services  # noqa: E402
+
+# The same examples each time, and no verdict by the clock: a busy machine is not a fault.
+settings.register_profile("trainwell", deadline=None, derandomize=True)
+settings.load_profile("trainwell")
 
 
 @pytest.fixture

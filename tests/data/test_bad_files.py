@@ -245,7 +245,7 @@ CELLS = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.dictionaries(st.text(max_size=6), CELLS, max_size=4), min_size=1, max_size=30), st.booleans())
 def test_rows_of_any_kind_are_prepared_or_refused_in_good_form(workspace, rows, as_file):
     source: dict[str, object] = {"rows": rows}
@@ -264,7 +264,7 @@ def test_rows_of_any_kind_are_prepared_or_refused_in_good_form(workspace, rows, 
                 assert np.isfinite(data.load_split(workspace, answer, split).inputs[0]).all()
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=300) | st.text(alphabet='a,b;1"\n\r\t|. é-', max_size=200).map(str.encode), st.integers(0, 3))
 def test_bytes_of_any_kind_are_read_or_refused_in_good_form(workspace, content, kind):
     name = "junk" + (".csv", ".parquet", ".npz", "")[kind]

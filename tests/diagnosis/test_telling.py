@@ -414,7 +414,7 @@ single = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_s
 values = st.recursive(single, lambda inner: st.lists(inner, max_size=9), max_leaves=12)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     symptoms=st.none() | st.text(max_size=200),
     log=st.none() | st.text(max_size=300),
