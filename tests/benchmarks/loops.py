@@ -13,16 +13,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch.utils.data import DataLoader, TensorDataset
 
-from trainwell.contract.specs import (
-    Baseline,
-    ModelSpec,
-    PreparedData,
-    RetryPolicy,
-    RunSpec,
-    Shapes,
-    TensorSpec,
-    TrainConfig,
-)
+from tests import factories
+from tests.factories import model_spec, prepared_data, train_config
+from trainwell.contract.specs import RunSpec, Shapes, TensorSpec
 from trainwell.training.fit import FitJob, fit
 
 if TYPE_CHECKING:
@@ -135,33 +128,15 @@ class Arrays:
 def run_spec(work: Work, x: Tensor, precision: str) -> RunSpec:
     """A run of this work with the defaults of `train`, but constant learning rate and no early end."""
     inputs = (TensorSpec(name="x", shape=tuple(x.shape[1:])),)
-    data = PreparedData(
-        handle="data_bench_000000",
-        name="bench",
-        kind="tabular",
-        task="classification",
-        source="bench",
-        fingerprint="bench",
-        inputs=inputs,
-        target="y",
-        classes=tuple(str(number) for number in range(work.num_classes)),
-        splits={"train": len(x)},
-        baseline=Baseline(metric="val_accuracy", value=0.0, how="none"),
+    classes = tuple(str(number) for number in range(work.num_classes))
+    config = train_config(
+        epochs=work.epochs, lr=LR, batch_size=work.batch_size, scheduler="constant", warmup=0.0, precision=precision
     )
-    model = ModelSpec(
-        handle="model_bench_000000",
-        name="bench",
-        architecture="mlp",
-        options={},
-        shapes=Shapes(inputs=inputs, num_outputs=work.num_classes),
-        data=data.handle,
+    return factories.run_spec(
+        model=model_spec(shapes=Shapes(inputs=inputs, num_outputs=work.num_classes)),
+        data=prepared_data(inputs=inputs, classes=classes, class_counts=(), splits={"train": len(x)}),
+        config=config,
     )
-    config = TrainConfig(
-        epochs=work.epochs, lr=LR, batch_size=work.batch_size, optimizer="adamw", weight_decay=0.01,
-        scheduler="constant", warmup=0.0, precision=precision, grad_clip=1.0, accumulate=1, early_stopping=0,
-        class_weights="none", label_smoothing=0.0, seed=0, deterministic=False, max_minutes=None, on_finding="report",
-    )  # fmt: skip
-    return RunSpec(run="run_bench", model=model, data=data, config=config, retry=RetryPolicy(), metrics=("val_loss",))
 
 
 def _fit(module: nn.Module, x: Tensor, y: Tensor, work: Work, precision: str) -> float:

@@ -73,10 +73,20 @@ def test_a_process_id_that_was_used_again_is_not_the_worker(store):
     assert not is_alive(None)
 
 
+def test_an_attempt_that_was_given_up_does_not_end_the_one_after_it(store):
+    add_run(store)
+    claim_next(store, 1)
+    store.runs.update("run_toy_000001", attempt=2)
+    before = store.history.attempts("run_toy_000001")
+    end_attempt(store, "run_toy_000001", 1, "io_error", "too late")
+    assert store.runs.get("run_toy_000001")["state"] == "running"
+    assert store.history.attempts("run_toy_000001") == before
+
+
 def test_a_retry_waits_for_its_time(store):
     add_run(store)
     claim_next(store, 1)
-    end_attempt(store, store.runs.get("run_toy_000001"), "process_died", "gone")
+    end_attempt(store, "run_toy_000001", store.runs.get("run_toy_000001")["attempt"], "process_died", "gone")
     store.runs.update("run_toy_000001", not_before=time.time() + 1000)
     assert claim_next(store, 1) is None
 
@@ -94,7 +104,7 @@ def test_attempts_are_counted_and_the_last_failure_is_the_end(store):
     add_run(store, retry=RetryPolicy(max_attempts=2, base_delay_ms=0))
     for state in ("retrying", "failed"):
         assert claim_next(store, 1) is not None
-        end_attempt(store, store.runs.get("run_toy_000001"), "io_error", "disk gone")
+        end_attempt(store, "run_toy_000001", store.runs.get("run_toy_000001")["attempt"], "io_error", "disk gone")
         assert store.runs.get("run_toy_000001")["state"] == state
     assert claim_next(store, 1) is None
     causes = [attempt.cause for attempt in store.history.attempts("run_toy_000001")]
@@ -105,7 +115,7 @@ def test_a_run_that_was_asked_to_stop_is_not_tried_again(store):
     add_run(store)
     claim_next(store, 1)
     store.runs.update("run_toy_000001", stop_requested=1)
-    end_attempt(store, store.runs.get("run_toy_000001"), "process_died", "gone")
+    end_attempt(store, "run_toy_000001", store.runs.get("run_toy_000001")["attempt"], "process_died", "gone")
     assert store.runs.get("run_toy_000001")["state"] == "stopped"
 
 
@@ -123,9 +133,9 @@ def test_repairs_pile_up_over_attempts(store):
     add_run(store, retry=RetryPolicy(max_attempts=5, base_delay_ms=0))
     for _ in range(2):
         claim_next(store, 1)
-        end_attempt(store, store.runs.get("run_toy_000001"), "out_of_memory", "no room")
+        end_attempt(store, "run_toy_000001", store.runs.get("run_toy_000001")["attempt"], "out_of_memory", "no room")
     claim_next(store, 1)
-    end_attempt(store, store.runs.get("run_toy_000001"), "non_finite_loss", "nan")
+    end_attempt(store, "run_toy_000001", store.runs.get("run_toy_000001")["attempt"], "non_finite_loss", "nan")
     assert changes_so_far(store, "run_toy_000001") == {
         "micro_batch_divisor": 4,
         "lr": pytest.approx(2e-4),

@@ -34,13 +34,13 @@ def changes_so_far(store: Store, run: str) -> dict[str, Any]:
     return dict(attempts[-1].changes) if attempts else {}
 
 
-def end_attempt(store: Store, row: Row, cause: str, message: str) -> Decision:
-    """Record that the run's present attempt failed, and decide what follows.
+def end_attempt(store: Store, run: str, number: int, cause: str, message: str) -> Decision:
+    """Record that attempt `number` of a run failed, and decide what follows; nothing if it was given up before.
 
     The run moves to retrying, or to its end. Called by the worker for what it caught, and by whoever
     finds the worker dead for what it could not.
     """
-    run, number = row["handle"], row["attempt"]
+    row = store.runs.get(run)
     spec: RunSpec = store.runs.spec(run)
     attempts = store.history.attempts(run)
     current = next((one for one in attempts if one.number == number), AttemptRecord(number, time.time()))
@@ -89,7 +89,13 @@ def recover(store: Store) -> list[str]:
             fresh = store.runs.get(row["handle"])
             if fresh["state"] in CARRIED and fresh["attempt"] == row["attempt"] and not _is_carried(fresh):
                 logger.warning("the worker of {} is gone", row["handle"])
-                end_attempt(store, fresh, "process_died", "The worker process died without a word (killed?).")
+                end_attempt(
+                    store,
+                    row["handle"],
+                    row["attempt"],
+                    "process_died",
+                    "The worker process died without a word (killed?).",
+                )
                 lost.append(row["handle"])
     return lost
 
@@ -138,7 +144,7 @@ def start_waiting(store: Store, max_parallel: int, launch: Callable[[str, int], 
         try:
             launch(run, attempt)
         except OSError as error:
-            end_attempt(store, store.runs.get(run), "io_error", f"Its worker could not be started: {error}.")
+            end_attempt(store, run, attempt, "io_error", f"Its worker could not be started: {error}.")
             return started
         started.append(run)
     return started

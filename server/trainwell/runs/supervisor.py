@@ -1,4 +1,4 @@
-"""A server's part in moving the queue on, beside answering calls. Runs do not need it to live."""
+"""Moving the queue on: once, by whoever looks, and again and again, by a server. Runs do not need one to live."""
 
 from __future__ import annotations
 
@@ -19,13 +19,22 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 1.0
 
 
+def start_runs(workspace: Workspace, store: Store) -> list[str]:
+    """Recover dead runs and start waiting ones, as far as there are places; returns at once.
+
+    Returns:
+        Handles of the runs that were started.
+    """
+    return start_waiting(store, PLACES, partial(preloaded.launch_training, workspace))
+
+
 async def supervise(workspace: Workspace, store: Store) -> None:
     """Keep the preloaded process warm, notice dead workers and start what waits, until cancelled."""
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(preloaded.hold)
         while True:
             try:
-                start_waiting(store, PLACES, partial(preloaded.launch_training, workspace))
+                start_runs(workspace, store)
             except TrainwellError as error:
                 logger.warning("the queue cannot be looked at: {}", error)
             await anyio.sleep(LOOK_SECONDS)

@@ -74,7 +74,7 @@ def view(store: Store, run: str) -> RunView:
     return RunView(
         run=run,
         state=row["state"],
-        reason=row["message"] if row["state"] in {"failed", "retrying"} else row["outcome"],
+        reason=reason(row),
         epoch=row["epoch"],
         epochs=spec.config.epochs,
         progress=_progress(row),
@@ -91,6 +91,11 @@ def view(store: Store, run: str) -> RunView:
         findings=[shorten(finding) for finding in store.history.findings(run)[:MOST_FINDINGS]],
         notes=_notes(last, row),
     )
+
+
+def reason(row: Row) -> str | None:
+    """Why a run ended, or why it is tried again."""
+    return row["message"] if row["state"] in {"failed", "retrying"} else row["outcome"]
 
 
 def shorten(finding: Finding) -> ShortFinding:

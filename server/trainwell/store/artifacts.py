@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from trainwell.contract.specs import ModelSpec, PreparedData
 from trainwell.store.database import Database, Row, to_json
+from trainwell.store.handles import content_handle
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,10 +38,21 @@ class Artifacts:
         """A model."""
         return ModelSpec.model_validate_json(self._one("SELECT spec FROM models WHERE handle = ?", handle)["spec"])
 
-    def put_checkpoint(self, handle: str, run: str | None, path: str, card: Mapping[str, object]) -> None:
-        """Enter a checkpoint file."""
-        row = {"handle": handle, "run": run, "path": path, "created_at": time.time(), "card": to_json(card)}
+    def put_checkpoint(self, path: str, card: Mapping[str, Any]) -> str:
+        """Enter a checkpoint file.
+
+        Args:
+            path: Relative to the workspace where it lies inside.
+            card: What the file says of itself; names its `run` and `epoch`.
+
+        Returns:
+            Its handle; the same file has the same.
+        """
+        name = f"{card['run'].removeprefix('run_')}-e{card['epoch']}"
+        handle = content_handle("ckpt", name, json.dumps(card, sort_keys=True) + path)
+        row = {"handle": handle, "run": card["run"], "path": path, "created_at": time.time(), "card": to_json(card)}
         self._database.insert("checkpoints", row, replace=True)
+        return handle
 
     def checkpoint(self, handle: str) -> Row:
         """A checkpoint: `handle`, `run`, `path`, `created_at`, `card`."""

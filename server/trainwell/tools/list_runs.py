@@ -11,7 +11,7 @@ from trainwell.contract.answers import Answer, Hints
 from trainwell.contract.errors import TrainwellError, next_call
 from trainwell.contract.specs import Spec
 from trainwell.contract.text import rounded
-from trainwell.runs.view import ShortFinding, next_step, view
+from trainwell.runs.view import ShortFinding, next_step, reason, shorten, view
 from trainwell.tools.services import Services
 
 TITLE = "List runs"
@@ -86,9 +86,9 @@ def _offset(cursor: str | None) -> int:
 
 
 def _row(services: Services, row: dict[str, Any]) -> RunRow:
-    seen = view(services.store, row["handle"])
+    findings = services.store.history.findings(row["handle"])
     return RunRow(
-        run=row["handle"], name=row["name"], state=row["state"], reason=seen.reason, epoch=row["epoch"],
+        run=row["handle"], name=row["name"], state=row["state"], reason=reason(row), epoch=row["epoch"],
         score=row["best_score"], best_epoch=row["best_epoch"], model=row["model"], data=row["data"],
-        finding=seen.findings[0] if seen.findings else None,
+        finding=shorten(findings[0]) if findings else None,
     )  # fmt: skip

@@ -6,14 +6,12 @@ code.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from trainwell.contract.answers import Answer, Hints
 from trainwell.contract.errors import next_call
 from trainwell.contract.specs import ModelSpec, PreparedData, Spec
 from trainwell.contract.text import quoted
-from trainwell.store.handles import content_handle
 from trainwell.tools.services import Services
 
 TITLE = "Load checkpoint"
@@ -46,11 +44,8 @@ async def call(services: Services, arguments: Arguments) -> Result:
     card = loaded["card"]
     model, prepared = ModelSpec.model_validate(card["model"]), PreparedData.model_validate(card["data"])
     shown = services.workspace.shown(path)
-    handle = content_handle(
-        "ckpt", f"{card['run'].removeprefix('run_')}-e{card['epoch']}", json.dumps(card, sort_keys=True) + shown
-    )
     services.store.artifacts.put_model(model)
-    services.store.artifacts.put_checkpoint(handle, card["run"], shown, card)
+    handle = services.store.artifacts.put_checkpoint(shown, card)
     return Result(
         summary=f"{handle}: {model.architecture} for {prepared.task} of {quoted(prepared.target)}, "
         f"{loaded['parameters']:,} parameters, epoch {card['epoch']}.",

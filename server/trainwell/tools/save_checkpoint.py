@@ -5,13 +5,11 @@ Weights, network, preprocessing and metrics, with checksums. load_checkpoint rea
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from trainwell.contract.answers import Answer, Hints
 from trainwell.contract.errors import TrainwellError, next_call
 from trainwell.contract.specs import Spec
-from trainwell.store.handles import content_handle
 from trainwell.tools.services import Services
 
 TITLE = "Save checkpoint"
@@ -50,10 +48,7 @@ async def call(services: Services, arguments: Arguments) -> Result:
     spec = services.store.runs.spec(run).model_dump(mode="json")
     saved = await services.ask("save_checkpoint", spec=spec, which=arguments.which, path=str(path))
     card, shown = saved["card"], services.workspace.shown(path)
-    handle = content_handle(
-        "ckpt", f"{run.removeprefix('run_')}-e{card['epoch']}", json.dumps(card, sort_keys=True) + shown
-    )
-    services.store.artifacts.put_checkpoint(handle, run, shown, card)
+    handle = services.store.artifacts.put_checkpoint(shown, card)
     return Result(
         summary=f"{handle}: {shown}, {arguments.which} weights (epoch {card['epoch']}), "
         f"{saved['bytes'] / 2**20:.2f} MB.",

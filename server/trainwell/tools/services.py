@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -11,7 +10,7 @@ import psutil
 from trainwell.contract.errors import TrainwellError
 from trainwell.contract.manifest import load_manifest
 from trainwell.runs import preloaded
-from trainwell.runs.queue import PLACES, start_waiting
+from trainwell.runs.supervisor import start_runs
 from trainwell.store.store import Store
 from trainwell.store.workspace import Workspace
 
@@ -51,7 +50,7 @@ class Services:
 
     def start_waiting(self) -> list[str]:
         """Recover dead runs and start waiting ones; returns at once."""
-        return start_waiting(self.store, PLACES, partial(preloaded.launch_training, self.workspace))
+        return start_runs(self.workspace, self.store)
 
     def max_parameters(self) -> int:
         """The largest network that this machine's memory could train."""

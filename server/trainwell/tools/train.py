@@ -170,14 +170,13 @@ def _told(seen: RunView, spec: RunSpec, plan: dict[str, Any], *, position: int, 
     seconds = plan["seconds_per_epoch"] * spec.config.epochs
     most = f"{math.ceil(seconds)} s" if seconds < 120 else f"{math.ceil(seconds / 60)} min"
     where = f"{position - 1} runs before it" if position > 1 else seen.state
+    first = summary(seen, spec.data.score_name).splitlines()[0] if again or seen.best else f"{seen.run}: {where}."
     lines = [
-        summary(seen, spec.data.score_name).splitlines()[0] if again or seen.best else f"{seen.run}: {where}.",
+        f"This key has a run already: {first}" if again else first,
         f"Expect at most {most} for {spec.config.epochs} epochs on {plan['device']}, "
         f"{plan['memory_bytes'] / 2**20:.0f} MB, first loss near {rounded(plan['expected_initial_loss'], 3)} "
         f"(measured {rounded(plan['measured_initial_loss'], 3)}).",
     ]
     if spec.data.warnings:
         lines.append(f"The data warned of {', '.join(sorted({one.code for one in spec.data.warnings}))}.")
-    return "\n".join(
-        ("This key has a run already: " if again and not number else "") + line for number, line in enumerate(lines)
-    )
+    return "\n".join(lines)

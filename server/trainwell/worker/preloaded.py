@@ -15,6 +15,7 @@ import signal
 import socket
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -38,20 +39,25 @@ def serve(path: str, tell: int) -> int:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:  # another one is there, or about to be
-        os.write(tell, b"1")
+        _say_ready(tell)
         return 0
     Path(path).unlink(missing_ok=True)
     _warm_up()
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)
     listener.listen(64)
-    os.write(tell, b"1")
-    os.close(tell)
+    _say_ready(tell)
     try:
         _Server(listener, lock).run()
     finally:
         Path(path).unlink(missing_ok=True)
     return 0
+
+
+def _say_ready(tell: int) -> None:
+    with suppress(BrokenPipeError):  # whoever waited may be gone
+        os.write(tell, b"1")
+    os.close(tell)
 
 
 def _warm_up() -> None:
@@ -112,7 +118,8 @@ class _Server:
         if pid == 0:
             self._be_child(connection, request)
         if kind == "train":
-            connection.sendall(json.dumps({"ok": True, "pid": pid}).encode() + b"\n")
+            with suppress(OSError):  # a client that is gone must not end this process
+                connection.sendall(json.dumps({"ok": True, "pid": pid}).encode() + b"\n")
         self._forget(connection)
 
     def _be_child(self, connection: socket.socket, request: dict[str, Any]) -> None:

@@ -6,7 +6,6 @@ import os
 import sys
 import time
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,8 @@ from trainwell.contract.trace import AttemptRecord
 from trainwell.reports.curves import draw_curves
 from trainwell.runs.lifecycle import CARRIED, move
 from trainwell.runs.liveness import my_identity
-from trainwell.runs.preloaded import launch_training
-from trainwell.runs.queue import PLACES, end_attempt, next_start_in, start_waiting
+from trainwell.runs.queue import end_attempt, next_start_in
+from trainwell.runs.supervisor import start_runs
 from trainwell.store.store import Store
 from trainwell.store.workspace import Workspace
 from trainwell.training.fit import FitJob, FitOutcome, fit
@@ -45,7 +44,7 @@ def main(request: dict[str, Any]) -> None:
         carry_out(workspace, store, run, attempt)
     except Exception as error:  # noqa: BLE001 - the border of the process: the cause goes into the run's record
         logger.opt(exception=error).error("attempt {} of {} failed", attempt, run)
-        end_attempt(store, store.runs.get(run), cause_of(error), told(error))
+        end_attempt(store, run, attempt, cause_of(error), told(error))
     finish_report(workspace, store, run)
     move_on(workspace, store)
 
@@ -62,15 +61,25 @@ def log_to(path: Path) -> None:
     os.dup2(sink, 2)
     os.close(sink)
     os.close(nothing)
+    log_from("INFO")
+
+
+def log_from(level: str) -> None:
+    """Log what is at least this important."""
     logger.remove()
-    logger.add(sys.stderr, format="{time:YYYY-MM-DD HH:mm:ss.SSS} {level} {message}", diagnose=False, backtrace=False)
+    logger.add(
+        sys.stderr,
+        level=level,
+        format="{time:YYYY-MM-DD HH:mm:ss.SSS} {level} {message}",
+        diagnose=False,
+        backtrace=False,
+    )
 
 
 def carry_out(workspace: Workspace, store: Store, run: str, attempt: int) -> None:
     """Train, and record how it ended."""
     spec = store.runs.spec(run)
-    logger.remove()
-    logger.add(sys.stderr, level=spec.log_level.upper(), format="{time:HH:mm:ss.SSS} {level} {message}", diagnose=False)
+    log_from(spec.log_level.upper())
     current = next(one for one in store.history.attempts(run) if one.number == attempt)
     logger.info("attempt {} of {} begins; changes: {}", attempt, run, current.changes or "none")
     recorder = Recorder(store, run, attempt, spec)
@@ -131,8 +140,7 @@ def finish_report(workspace: Workspace, store: Store, run: str) -> None:
 
 def move_on(workspace: Workspace, store: Store) -> None:
     """Start the next waiting run. If only a retry waits for its time, wait with it: no server needs to live."""
-    launch = partial(launch_training, workspace)
-    while not start_waiting(store, PLACES, launch):
+    while not start_runs(workspace, store):
         pause = next_start_in(store)
         if pause is None or store.runs.in_states(CARRIED):
             return
