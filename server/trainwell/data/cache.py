@@ -25,6 +25,7 @@ from trainwell.contract.specs import SPLITS, PreparedData
 from trainwell.data.files import open_array
 from trainwell.data.parts import SplitArrays
 from trainwell.store.atomic import sync_folder
+from trainwell.store.handles import slug
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +41,6 @@ _OWNER = re.compile(r"\.tmp-(?P<host>.+)-(?P<pid>\d+)-(?P<started>\d+)-[0-9a-f]{
 _TAIL = 6
 # Another machine's process cannot be asked whether it lives.
 _FOREIGN_STALE_SECONDS = 86_400.0
-_SLUG = re.compile(r"[^a-z0-9]+")
 
 
 def fingerprint_of(content: str, arguments: dict[str, Any]) -> str:
@@ -135,9 +135,9 @@ def sweep(place: Path) -> None:
 
 def _find(workspace: Workspace, name: str, fingerprint: str) -> tuple[str, PreparedData | None]:
     """The handle for this fingerprint and what lies there; a longer tail when another has the short one."""
-    slug = _SLUG.sub("-", name.lower()).strip("-")[:24].strip("-") or "table"
+    readable = slug(name, otherwise="table")
     for length in (_TAIL, 10, 16, 32):
-        handle = f"data_{slug}_{fingerprint[:length]}"
+        handle = f"data_{readable}_{fingerprint[:length]}"
         folder = workspace.data_dir(handle)
         if not folder.exists():
             return handle, None
@@ -147,7 +147,7 @@ def _find(workspace: Workspace, name: str, fingerprint: str) -> tuple[str, Prepa
             return handle, None
         if prepared.fingerprint == fingerprint:
             return handle, prepared
-    return f"data_{slug}_{fingerprint}"[:80], None
+    return f"data_{readable}_{fingerprint}"[:80], None
 
 
 def _publish(workspace: Workspace, prepared: PreparedData, folder: Path) -> PreparedData:

@@ -108,6 +108,8 @@ def claim_next(store: Store, max_parallel: int) -> tuple[str, int] | None:
     Returns:
         Its handle and the number of the attempt that starts, or None.
     """
+    if not store.runs.in_states(WAITING):
+        return None  # most looks end here, and need not hold anybody's writing up
     with store.database.transaction():
         if len(store.runs.in_states(CARRIED)) >= max_parallel:
             return None

@@ -23,9 +23,9 @@ MAKERS = {
 _SHORTEST_PREFIX = 3
 
 
-def slug(text: str, longest: int = 24) -> str:
-    """The readable part of a handle: lower case, hyphens, nothing else."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:longest].strip("-") or "x"
+def slug(text: str, longest: int = 24, otherwise: str = "x") -> str:
+    """The readable part of a handle: lower case, hyphens, nothing else; `otherwise` where nothing is left."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:longest].strip("-") or otherwise
 
 
 def new_handle(kind: str, name: str) -> str:
