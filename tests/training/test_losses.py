@@ -6,7 +6,7 @@ import torch
 from sklearn.metrics import r2_score, root_mean_squared_error
 from sklearn.utils.class_weight import compute_class_weight
 
-from trainwell.training.losses import Classification, Regression, balanced_weights
+from trainwell.training.losses import Classification, Values, balanced_weights
 
 LOGITS = torch.randn(50, 4, generator=torch.Generator().manual_seed(0))
 CLASSES = torch.randint(0, 4, (50,), generator=torch.Generator().manual_seed(1))
@@ -17,7 +17,7 @@ def tasks():
     return [
         (Classification(4, None, 0.0), LOGITS, CLASSES),
         (Classification(4, weights, 0.1), LOGITS, CLASSES),
-        (Regression(1.0, np.zeros(1)), LOGITS[:, :1], LOGITS[:, 1].clone()),
+        (Values(np.zeros(1, np.float32), 1.0), LOGITS[:, :1], LOGITS[:, 1].clone()),
     ]
 
 
@@ -41,7 +41,7 @@ def test_validation_in_pieces_is_the_training_loss_of_all_rows(task, output, tar
 
 def test_regression_metrics_are_those_of_scikit_learn_in_original_units():
     true, found = np.random.default_rng(0).normal(size=(2, 40)).astype(np.float32)
-    task = Regression(12.0, true)
+    task = Values(true, 12.0)
     tally = task.tally(torch.from_numpy(found)[:, None], torch.from_numpy(true)).tolist()
     metrics = task.metrics([tally], 40)
 
@@ -50,7 +50,7 @@ def test_regression_metrics_are_those_of_scikit_learn_in_original_units():
 
 
 def test_a_validation_target_that_does_not_vary_has_no_r2():
-    task = Regression(1.0, np.ones(5, np.float32))
+    task = Values(np.ones(5, np.float32), 1.0)
 
     assert task.metrics([[2.0, 5.0, 0.0]], 5)["val_r2"] == 0.0
 

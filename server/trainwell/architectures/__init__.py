@@ -2,10 +2,12 @@
 
 A family's file has a module docstring (what to expect of it, where it comes from) and
 
+- `ACCEPTS`: the roles of inputs that it can take (see `TensorSpec`);
 - `class Config(Spec)`: its options with limits, defaults and descriptions;
 - `settle(config, shapes)`: the config with no choice left open, and what was chosen in words;
-- `build(config, shapes)`: the module from a settled config. `forward(*inputs)` gives (B, K) logits, or (B, 1)
-  for regression.
+- `build(config, shapes)`: the module from a settled config. `forward(*inputs)` takes the inputs in their order and
+  gives (B, K) logits, or (B, values) for what is measured;
+- `recipe(config, shapes)`, where the general way of training is not the best for it: a `Recipe`.
 
 Letters in shapes: B rows of a batch, T time, C channels, H and W height and width, F features, K outputs.
 Importing this package loads no torch; asking it for a family does.
@@ -22,21 +24,26 @@ from pydantic import ValidationError
 
 from trainwell.architectures._options import refusal
 from trainwell.contract.errors import TrainwellError, did_you_mean
+from trainwell.contract.specs import Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from torch import nn
 
-    from trainwell.contract.specs import Shapes, Spec
+    from trainwell.contract.specs import Role, Shapes, Spec
 
+AUTO = "auto"
 _NOT_FAMILIES = {"check"}
+# What `auto` takes, by the role of the first input.
+_CHOICE: dict[Role, str] = {"features": "mlp"}
 
 
 class Family(Protocol):
     """What a family's file offers."""
 
     Config: type[Spec]
+    ACCEPTS: frozenset[Role]
 
     def settle(self, config: Any, shapes: Shapes) -> tuple[Spec, list[str]]:
         """Close every open choice, and say what was chosen."""
@@ -60,6 +67,34 @@ def config_class(name: str) -> type[Spec]:
         TrainwellError: `unknown_architecture`.
     """
     return _family(name).Config
+
+
+def choose(name: str, shapes: Shapes) -> str:
+    """The family that is meant: `auto` takes the one that fits the inputs.
+
+    Raises:
+        TrainwellError: `unknown_architecture`; `architecture_does_not_fit` when it cannot take these inputs.
+    """
+    if name == AUTO:
+        return "autoencoder" if shapes.task == "reconstruction" else _CHOICE.get(shapes.inputs[0].role, "mlp")
+    roles = {spec.role for spec in shapes.inputs}
+    if not roles <= _family(name).ACCEPTS:
+        fitting = [family for family in names() if roles <= _family(family).ACCEPTS]
+        raise TrainwellError(
+            "architecture_does_not_fit",
+            f"{name} cannot take {' and '.join(sorted(roles - _family(name).ACCEPTS))} inputs.",
+            argument="architecture",
+            got=name,
+            allowed=[AUTO, *fitting],
+        )
+    return name
+
+
+def recipe(name: str, options: Mapping[str, Any], shapes: Shapes) -> Recipe:
+    """How this family is trained best; fields that it leaves to the general rule are None."""
+    family = _family(name)
+    wanted = getattr(family, "recipe", None)
+    return Recipe() if wanted is None else wanted(_checked(name, options), shapes)
 
 
 def settle(name: str, options: Mapping[str, Any], shapes: Shapes) -> tuple[dict[str, Any], list[str]]:

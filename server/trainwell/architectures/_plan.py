@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from trainwell.architectures._entry import num_features
 from trainwell.architectures._layer_types import (
     HARMLESS_BEHIND_LOGITS,
     LAYERS,
@@ -15,7 +16,6 @@ from trainwell.architectures._layer_types import (
     NoOptions,
     Shape,
 )
-from trainwell.architectures._stack import num_features
 from trainwell.contract.errors import TrainwellError
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ def plan(given: Sequence[Layer], shapes: Shapes) -> list[Layer]:
         TrainwellError: `layer_shape_mismatch` with the layer and both shapes, or `model_too_large`.
     """
     features = num_features(shapes)
-    shape = shapes.inputs[0].shape or (1,) if len(shapes.inputs) == 1 else (features,)
+    single = len(shapes.inputs) == 1 and shapes.inputs[0].role not in {"categories", "tokens"}
+    shape = shapes.inputs[0].shape or (1,) if single else (features,)
     planned: list[Layer] = []
     for layer in given:
         planned += _with_flatten(layer, shape)

@@ -22,12 +22,13 @@ from trainwell.contract.text import rounded
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from trainwell.contract.specs import Shapes, Task
+    from trainwell.contract.specs import Shapes, Task, TensorSpec
 
 ROWS = 4  # enough for batch norm to have a variance
 MOST_LAYERS_SHOWN = 20
 ADAM_BYTES = 16  # per trainable parameter: weight, gradient and two moments, float32 each
 MEMORY_SHARE = 0.8  # of the free memory, for the check itself
+_DTYPES = {"float32": torch.float32, "uint8": torch.uint8, "int32": torch.int32, "int64": torch.int64}
 
 
 @dataclass
@@ -49,7 +50,7 @@ def check_model(
         name: The architecture.
         options: Its options as the agent gave them; `options` in the report has them completed.
         shapes: The inputs and the width of the output.
-        task: Decides the loss: cross entropy, or mean squared error on a standardised target.
+        task: Decides the loss: cross entropy, by label for multilabel, or mean squared error on standardised values.
         max_parameters: A larger model is refused before anything is allocated.
 
     Returns: The report: `options`, `notes` (what was chosen, in words), `parameters`, `trainable`, `layers` (at most 20
@@ -108,7 +109,7 @@ def _survey(sketch: nn.Module, shapes: Shapes, task: Task, rows: int) -> _Survey
     hooks = [watch(label, layer) for label, layer in named if next(layer.children(), None) is None]
     try:
         with FlopCounterMode(display=False) as flops:
-            inputs = [torch.empty((rows, *spec.shape), device="meta") for spec in shapes.inputs]
+            inputs = [torch.empty((rows, *spec.shape), device="meta", dtype=_dtype(spec)) for spec in shapes.inputs]
             with saved_tensors_hooks(keep, lambda tensor: tensor):
                 loss = _loss(sketch(*inputs), shapes, task, rows)
             loss.backward()
@@ -145,7 +146,7 @@ def _really(name: str, settled: dict[str, Any], shapes: Shapes, task: Task) -> t
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         module = architectures.build(name, settled, shapes).train()
-        inputs = [_rows_of(spec.shape, spec.dtype) for spec in shapes.inputs]
+        inputs = [_rows_of(spec, shapes) for spec in shapes.inputs]
         loss = _loss(module(*inputs), shapes, task, ROWS)
         if not math.isfinite(loss.item()):
             raise _failed("The loss is not finite with fresh weights.")
@@ -176,15 +177,31 @@ def _check_gradients(module: nn.Module) -> list[str]:
     return silent
 
 
-def _rows_of(shape: tuple[int, ...], dtype: str) -> Tensor:
-    values = torch.randn((ROWS, *shape))
-    return values if dtype.startswith(("float", "bfloat")) else (values > 0).long()
+def _dtype(spec: TensorSpec) -> torch.dtype:
+    return _DTYPES.get(spec.dtype, torch.float32)
+
+
+def _rows_of(spec: TensorSpec, shapes: Shapes) -> Tensor:
+    """Made-up rows that could be real ones."""
+    size = (ROWS, *spec.shape)
+    if spec.role == "length":
+        steps = next((one.shape[0] for one in shapes.of_role("sequence", "tokens")), 1)
+        return torch.linspace(1, steps, ROWS).long()
+    if spec.role == "image":
+        return torch.randint(0, 256, size, dtype=_dtype(spec))
+    if spec.role == "tokens":
+        return torch.randint(1, max(2, spec.sizes[0]), size, dtype=_dtype(spec))
+    if spec.role == "categories":
+        return torch.stack([torch.randint(0, count, (ROWS,), dtype=_dtype(spec)) for count in spec.sizes], dim=1)
+    values = torch.randn(size)
+    return values if _dtype(spec).is_floating_point else (values > 0).to(_dtype(spec))
 
 
 def _targets(shapes: Shapes, task: Task, rows: int, device: torch.device) -> Tensor:
-    if task == "regression":
-        return torch.arange(rows, device=device) % 2 * 2.0 - 1.0  # standardised: mean 0, variance 1
-    return torch.arange(rows, device=device) % shapes.num_outputs
+    if task == "classification":
+        return torch.arange(rows, device=device) % shapes.num_outputs
+    alternate = (torch.arange(rows, device=device) % 2).float().unsqueeze(1).expand(rows, shapes.num_outputs)
+    return alternate if task == "multilabel" else alternate * 2 - 1  # standardised: mean 0, variance 1
 
 
 def _loss(outputs: Tensor, shapes: Shapes, task: Task, rows: int) -> Tensor:
@@ -193,14 +210,18 @@ def _loss(outputs: Tensor, shapes: Shapes, task: Task, rows: int) -> Tensor:
     if tuple(outputs.shape) != expected:
         raise _failed(f"The output has the shape {tuple(outputs.shape)}, not {expected}.")
     targets = _targets(shapes, task, rows, outputs.device)
-    if task == "regression":
-        return functional.mse_loss(outputs.squeeze(1), targets)
-    return functional.cross_entropy(outputs, targets)
+    if task == "classification":
+        return functional.cross_entropy(outputs, targets)
+    if task == "multilabel":
+        return functional.binary_cross_entropy_with_logits(outputs, targets)
+    return functional.mse_loss(outputs, targets)
 
 
 def _expected_loss(shapes: Shapes, task: Task) -> float:
     """Of a network that knows nothing yet: ln K nats, or the variance of a standardised target."""
-    return 1.0 if task == "regression" else math.log(shapes.num_outputs)
+    if task == "classification":
+        return math.log(shapes.num_outputs)
+    return math.log(2) if task == "multilabel" else 1.0
 
 
 def _bytes_of(module: nn.Module) -> int:

@@ -15,6 +15,7 @@ from typing import Annotated, Any, cast
 from pydantic import Field, ValidationError, WithJsonSchema
 from torch import nn
 
+from trainwell.architectures._entry import entry_of, flat
 from trainwell.architectures._init import Init, initialise
 from trainwell.architectures._layer_types import LAYERS, REFUSED
 from trainwell.architectures._options import refusal
@@ -23,6 +24,7 @@ from trainwell.architectures._stack import Stack
 from trainwell.contract.errors import TrainwellError, did_you_mean
 from trainwell.contract.specs import Shapes, Spec
 
+ACCEPTS = frozenset({"features", "categories", "image", "sequence", "tokens", "length"})
 MOST_LAYERS = 512
 # One rule a layer type, each under its own condition, so that a checker names the place of a mistake.
 _ITEM_SCHEMA: dict[str, Any] = {
@@ -71,7 +73,12 @@ def build(config: Config, shapes: Shapes) -> nn.Module:
     planned = plan(given, shapes)
     modules = OrderedDict((layer.name, LAYERS[layer.type_name].make(layer.options, layer.takes)) for layer in planned)
     initialise(modules.values(), config.init)
-    return Stack(modules, flat=len(shapes.inputs) > 1)
+    return Stack(_entry(shapes), modules)
+
+
+def _entry(shapes: Shapes) -> nn.Module:
+    keeps_shape = len(shapes.inputs) == 1 and shapes.inputs[0].role not in {"categories", "tokens"}
+    return entry_of(shapes.inputs[0]) if keeps_shape else flat(shapes)
 
 
 def _layer(index: int, item: Any) -> Layer:

@@ -18,9 +18,12 @@ from pydantic import Field
 from torch import nn
 
 from trainwell.architectures._activations import ACTIVATIONS, Activation
+from trainwell.architectures._entry import flat, num_features
 from trainwell.architectures._init import Init, initialise, scheme
-from trainwell.architectures._stack import Stack, num_features
+from trainwell.architectures._stack import Stack
 from trainwell.contract.specs import Shapes, Spec
+
+ACCEPTS = frozenset({"features", "categories", "image", "sequence", "tokens", "length"})
 
 Width = Annotated[int, Field(ge=1, le=1_000_000_000)]
 
@@ -95,7 +98,7 @@ def build(config: Config, shapes: Shapes) -> nn.Module:
         width = hidden
     layers["output"] = nn.Linear(width, shapes.num_outputs)
     initialise(layers.values(), config.init)
-    return Stack(layers, flat=True)
+    return Stack(flat(shapes), layers)
 
 
 def _first_width(features: int, shapes: Shapes) -> int:
@@ -110,7 +113,8 @@ def _first_width(features: int, shapes: Shapes) -> int:
 
 
 def _told(features: int, shapes: Shapes) -> str:
-    outputs = "one target value" if shapes.num_outputs == 1 else f"{shapes.num_outputs} classes"
+    what = "classes" if shapes.task in {"classification", "multilabel"} else "values"
+    outputs = "one target value" if shapes.num_outputs == 1 else f"{shapes.num_outputs} {what}"
     rows = "" if shapes.rows is None else f" and {shapes.rows:,} training rows"
     return f"{features:,} input values, {outputs}{rows}"
 

@@ -5,11 +5,16 @@ The manifest owns limits and defaults of what an agent says; these classes own s
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Task = Literal["classification", "regression"]
+# What is learnt. classification: one class a row; multilabel: any number of them; regression: one value;
+# forecasting: the next values of one or more series; reconstruction: the inputs themselves.
+Task = Literal["classification", "multilabel", "regression", "forecasting", "reconstruction"]
+# What the numbers of an input are, so that a network can be fitted to them.
+Role = Literal["features", "categories", "image", "sequence", "tokens", "length"]
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
@@ -21,11 +26,25 @@ class Spec(BaseModel):
 
 
 class TensorSpec(Spec):
-    """One input of a network, without its row dimension."""
+    """One input of a network, without its row dimension.
+
+    | role | shape | what it holds |
+    |---|---|---|
+    | features | any | numbers on the scale that networks learn from |
+    | categories | (F,) | int64 category numbers, one column each, from 0 (missing or unseen) to `sizes[column]` - 1 |
+    | image | (C, H, W) | uint8, to be normalised by the network with `mean` and `std` (of C channels, in 0..255) |
+    | sequence | (T, C) | float32 steps in order, zeros behind the end of a short one |
+    | tokens | (T,) | int32 token numbers from 0 (padding) and 1 (unknown) to `sizes[0]` - 1 |
+    | length | () | int64 real steps or tokens of each row, at least 1; beside the `sequence` or `tokens` input |
+    """
 
     name: str
     shape: tuple[int, ...]
     dtype: str = "float32"
+    role: Role = "features"
+    sizes: tuple[int, ...] = ()
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
 
 
 class Warned(Spec):
@@ -44,12 +63,27 @@ class Baseline(Spec):
     how: str
 
 
+class TargetColumn(Spec):
+    """One of several values that are predicted together, and the scale that it is standardised by."""
+
+    name: str
+    mean: float = 0.0
+    std: float = 1.0
+
+
 class PreparedData(Spec):
     """What `prepare_data` made: `WORKSPACE/.trainwell/data/<hash>/meta.json`, beside its arrays.
 
-    Arrays lie as `<split>_<input name>.npy`, `<split>_target.npy` (int64 class numbers, or float32
-    standardised by `target_mean` and `target_std`, shape (rows,)) and `<split>_rows.npy`
-    (int64 row numbers in the source).
+    Arrays lie as `<split>_<input name>.npy`, `<split>_target.npy` and `<split>_rows.npy` (int64 row numbers in the
+    source). A target has the shape (rows, *target_shape):
+
+    | task | target_shape | what it holds |
+    |---|---|---|
+    | classification | () | int64 class numbers |
+    | multilabel | (K,) | float32, 1 where a label of `classes` applies |
+    | regression | () | float32, standardised by `target_mean` and `target_std` |
+    | forecasting | (horizon, columns) | float32, each column standardised as `target_columns` says |
+    | reconstruction | that of the first input | the first input itself, of its dtype |
     """
 
     handle: str
@@ -62,8 +96,10 @@ class PreparedData(Spec):
     target: str
     classes: tuple[str, ...] = ()
     class_counts: tuple[int, ...] = ()
+    target_shape: tuple[int, ...] = ()
     target_mean: float = 0.0
     target_std: float = 1.0
+    target_columns: tuple[TargetColumn, ...] = ()
     splits: dict[str, int]
     baseline: Baseline
     encoding: dict[str, Any] = Field(default_factory=dict)
@@ -72,24 +108,41 @@ class PreparedData(Spec):
 
     @property
     def num_outputs(self) -> int:
-        """Width of the network's output: classes, or 1 for regression."""
-        return len(self.classes) if self.task == "classification" else 1
+        """Width of the network's output: classes or labels, else the values of one row's target."""
+        return len(self.classes) or prod(self.target_shape)
 
     @property
     def score_name(self) -> str:
         """The validation metric that the best weights are chosen by; higher is better."""
-        return "val_accuracy" if self.task == "classification" else "val_r2"
+        return {"classification": "val_accuracy", "multilabel": "val_f1"}.get(self.task, "val_r2")
 
 
 class Shapes(Spec):
-    """What a network must fit: its inputs and the width of its output.
+    """What a network must fit: its inputs, the width of its output, and what the output means.
 
     `rows` is the number of training rows where it is known; it guides automatic sizes and nothing else.
     """
 
     inputs: tuple[TensorSpec, ...]
     num_outputs: int
+    task: Task = "classification"
     rows: int | None = None
+
+    def of_role(self, *roles: Role) -> tuple[TensorSpec, ...]:
+        """The inputs that play one of these roles."""
+        return tuple(spec for spec in self.inputs if spec.role in roles)
+
+
+class Recipe(Spec):
+    """How to train a family of networks well where the agent left a choice open; None leaves it to the general rule."""
+
+    epochs: int | None = None
+    lr: float | None = None
+    batch_size: int | None = None
+    weight_decay: float | None = None
+    label_smoothing: float | None = None
+    augment: tuple[str, ...] | None = None
+    ema: float | None = None
 
 
 class ModelSpec(Spec):
@@ -113,7 +166,10 @@ class RetryPolicy(Spec):
 
 
 class TrainConfig(Spec):
-    """How to train: `train`'s arguments after defaults; every automatic choice is still open as None."""
+    """How to train: `train`'s arguments after defaults and the recipe of the network's family.
+
+    None in `batch_size` and `warmup` is a choice that follows from the rows and the schedule.
+    """
 
     epochs: int
     lr: float
@@ -128,6 +184,9 @@ class TrainConfig(Spec):
     early_stopping: int
     class_weights: str
     label_smoothing: float
+    augment: tuple[str, ...] = ()
+    ema: float = 0.0
+    swa: float = 0.0
     seed: int
     deterministic: bool
     max_minutes: float | None

@@ -21,6 +21,7 @@ class EpochRecord:
     val_accuracy: float | None = None
     val_r2: float | None = None
     val_rmse: float | None = None
+    val_f1: float | None = None
     lr: float | None = None
     grad_norm: float | None = None
     grad_norm_max: float | None = None

@@ -51,16 +51,18 @@ _BY_SUFFIX = {
     ".parquet": {"parquet"}, ".npy": {"npy"}, ".npz": {"npz"}, ".csv": {"text"}, ".tsv": {"text"},
     ".jsonl": {"text"}, ".ndjson": {"text"}, ".json": {"text"},
 }  # fmt: skip
-READABLE = {"parquet", "npy", "npz", "text"}
-ALLOWED = "CSV, TSV, Parquet, JSON Lines, .npy or .npz"
+READABLE = {"parquet", "npy", "npz", "text", "folder"}
+ALLOWED = "CSV, TSV, Parquet, JSON Lines, .npy or .npz, or a folder of images or texts"
 
 
 def recognise_content(path: Path) -> str:
-    """`text`, `parquet`, `npy`, `npz`, or a word for something that is not read.
+    """`text`, `parquet`, `npy`, `npz`, `folder`, or a word for something that is not read.
 
     Raises:
         TrainwellError: `empty_file`.
     """
+    if path.is_dir():
+        return "folder"
     with path.open("rb") as stream:
         head = stream.read(4096)
     if not head.removeprefix(b"\xef\xbb\xbf").strip():

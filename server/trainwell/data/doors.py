@@ -29,7 +29,10 @@ _CUTS = (
     ("notes", 3), ("warnings", 6), ("columns", 4), ("class_counts", 6), ("warnings", 4), ("missing", 3), ("columns", 2),
     ("notes", 1), ("target_candidates", 2), ("warnings", 2), ("class_counts", 3), ("columns", 0), ("notes", 0),
 )  # fmt: skip
-_COMMON = {"source", "rows", "target", "task", "kind", "split", "validation_fraction", "test_fraction", "seed"}
+_COMMON = {
+    "source", "rows", "target", "targets", "task", "kind", "split", "split_by", "validation_source", "test_source",
+    "validation_fraction", "test_fraction", "options", "seed",
+}  # fmt: skip
 
 
 def inspect(workspace: Workspace, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -74,16 +77,18 @@ def prepare(workspace: Workspace, arguments: dict[str, Any]) -> PreparedData:
     source = open_source(workspace, arguments.get("source"), arguments.get("rows"))
     refuse_unreadable(source)
     found = find_kind(source, arguments.get("kind") or "auto")
-    request = _request(found, arguments)
-    before = _state(source)
-    asked = {name: value for name, value in vars(request).items() if name != "config"}
+    request = replace(_request(found, arguments), given=_given(workspace, arguments))
+    sources = [source, *request.given.values()]
+    before = [_state(one) for one in sources]
+    asked = {name: value for name, value in vars(request).items() if name not in {"config", "given"}}
+    asked |= {split: content_hash(one) for split, one in request.given.items()}
     fingerprint = fingerprint_of(
         content_hash(source), {**asked, "kind": found.KIND, "config": request.config.model_dump(mode="json")}
     )
 
     def make(handle: str, folder: Path) -> PreparedData:
         draft = found.prepare(source, request, folder)
-        if _state(source) != before:
+        if [_state(one) for one in sources] != before:
             raise TrainwellError(
                 "file_changed", "The file changed while it was read.", argument="source", hint="Try again later."
             )
@@ -128,6 +133,19 @@ def raw_source(workspace: Workspace, prepared: PreparedData, split: str) -> Sour
     return None
 
 
+def _given(workspace: Workspace, arguments: dict[str, Any]) -> dict[str, Source]:
+    """The sources that are a split as a whole."""
+    named = {"validation": "validation_source", "test": "test_source"}
+    given = {
+        split: open_source(workspace, arguments[name], None, name)
+        for split, name in named.items()
+        if arguments.get(name) is not None
+    }
+    for source in given.values():
+        refuse_unreadable(source)
+    return given
+
+
 def _state(source: Source) -> tuple[int, int] | None:
     if source.path is None:
         return None
@@ -140,18 +158,23 @@ def _request(found: Kind, arguments: dict[str, Any]) -> Request:
     own = set(found.Config.model_fields)
     others = {field for name in names() for field in kind(name).Config.model_fields} - own
     options: dict[str, Any] = {}
-    for name, value in arguments.items():
-        if value is None or name in _COMMON:
+    named = {name: value for name, value in arguments.items() if name not in _COMMON}
+    inside: dict[str, Any] = arguments.get("options") or {}
+    said = [(name, value, name) for name, value in named.items()]
+    said += [(name, value, f"options/{name}") for name, value in inside.items()]
+    for name, value, place in said:
+        if value is None:
             continue
         if name in others:
             raise TrainwellError(
-                "not_for_this_kind", f"This argument does not apply to data of kind {found.KIND}.", argument=name,
-                hint="Leave it out.",
+                "not_for_this_kind", f"This argument does not apply to data of kind {found.KIND}.", argument=place,
+                allowed=sorted(own) or None, hint="Leave it out.",
             )  # fmt: skip
         if name not in own:
+            known = own if place != name else _COMMON | own
             raise TrainwellError(
-                "unknown_argument", "There is no such argument.", argument=name, allowed=sorted(_COMMON | own),
-                hint=did_you_mean(name, _COMMON | own),
+                "unknown_argument", "There is no such argument.", argument=place, allowed=sorted(known),
+                hint=did_you_mean(name, known),
             )  # fmt: skip
         options[name] = value
     try:
@@ -159,7 +182,10 @@ def _request(found: Kind, arguments: dict[str, Any]) -> Request:
     except ValidationError as error:
         first = error.errors()[0]
         raise TrainwellError(
-            "bad_argument", first["msg"], argument="/".join(map(str, first["loc"])), got=first["input"]
+            "bad_argument",
+            first["msg"],
+            got=first["input"],
+            argument="/".join(map(str, first["loc"] if first["loc"][0] in named else ("options", *first["loc"]))),
         ) from error
     return Request(
         target=arguments.get("target"),
@@ -169,6 +195,8 @@ def _request(found: Kind, arguments: dict[str, Any]) -> Request:
         test_fraction=arguments.get("test_fraction", 0.2),
         seed=arguments.get("seed", 0),
         config=config,
+        targets=tuple(arguments.get("targets") or ()),
+        split_by=arguments.get("split_by"),
     )
 
 

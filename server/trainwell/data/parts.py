@@ -8,14 +8,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from trainwell.contract.specs import Baseline, Spec, Task, TensorSpec, Warned
+    from trainwell.contract.specs import Baseline, Spec, TargetColumn, Task, TensorSpec, Warned
+    from trainwell.data.source import Source
 
 Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked of `prepare_data`, without the source; `config` holds the options of the kind."""
+    """What was asked of `prepare_data`, without the source; `config` holds the options of the kind.
+
+    Attributes:
+        targets: Several columns instead of `target`.
+        split_by: The column that a split by group or by time goes by.
+        given: Sources that are the validation or the test part as a whole, by the name of the split.
+    """
 
     target: str | None
     task: str
@@ -24,6 +31,9 @@ class Request:
     test_fraction: float
     seed: int
     config: Spec
+    targets: tuple[str, ...] = ()
+    split_by: str | None = None
+    given: dict[str, Source] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -42,6 +52,8 @@ class Draft:
     encoding: dict[str, Any]
     warnings: tuple[Warned, ...]
     notes: tuple[str, ...]
+    target_shape: tuple[int, ...] = ()
+    target_columns: tuple[TargetColumn, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -49,9 +61,9 @@ class SplitArrays:
     """One split as training takes it.
 
     Attributes:
-        inputs: One (rows, ...) float32 array for each of `PreparedData.inputs`; memory-mapped copy-on-write, so
+        inputs: One (rows, ...) array for each of `PreparedData.inputs`; memory-mapped copy-on-write, so
             that torch takes it as writable and the file stays as it is.
-        target: (rows,) int64 class numbers or float32 standardised values.
+        target: (rows, *target_shape), see `PreparedData`.
         rows: (rows,) int64 row numbers in the source, from 0.
     """
 
@@ -65,7 +77,7 @@ class EncodedRows:
     """Raw rows as network inputs.
 
     Attributes:
-        inputs: One (count, ...) float32 array for each of `PreparedData.inputs`.
+        inputs: One (count, ...) array for each of `PreparedData.inputs`.
         target: As in `SplitArrays`, with -1 or NaN where a row's target is missing or of an unknown class; None where
             the rows hold no target at all.
         count: Rows.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -32,7 +33,7 @@ class Source:
     Attributes:
         name: Slug for handles, such as `digits`.
         shown: How answers speak of it; safe to print.
-        path: A regular file, already checked against the workspace.
+        path: A regular file or a folder, already checked against the workspace.
         rows: Rows given inline: objects by column name, or lists of values.
         shipped: A key of `SHIPPED`.
         numbers: Where `path` holds some rows of another source: a .npy of their numbers there.
@@ -46,7 +47,7 @@ class Source:
     numbers: Path | None = None
 
 
-def open_source(workspace: Workspace, source: str | None, rows: list[Any] | None) -> Source:
+def open_source(workspace: Workspace, source: str | None, rows: list[Any] | None, argument: str = "source") -> Source:
     """Find what `source` or `rows` names; a file of the workspace wins over a shipped set of the same name.
 
     Raises:
@@ -68,7 +69,7 @@ def open_source(workspace: Workspace, source: str | None, rows: list[Any] | None
             allowed=f"a file in the workspace, or one of: {', '.join(SHIPPED)}",
             next_call=next_call("inspect_data", source="digits"),
         )
-    return _open_named(workspace, source)
+    return _open_named(workspace, source, argument)
 
 
 def shipped_files(name: str) -> tuple[Path, ...]:
@@ -96,6 +97,8 @@ def content_hash(source: Source) -> str:
     if source.rows is not None:
         text = json.dumps(source.rows, ensure_ascii=False, separators=(",", ":"), default=str)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    if source.path is not None and source.path.is_dir():
+        return _folder_hash(source.path)
     files = (source.path,) if source.path is not None else shipped_files(source.shipped or "")
     total = hashlib.sha256()
     for file in files:
@@ -104,9 +107,24 @@ def content_hash(source: Source) -> str:
     return total.hexdigest()
 
 
-def _open_named(workspace: Workspace, text: str) -> Source:
+def _folder_hash(folder: Path) -> str:
+    """Of the names and the contents of all files below a folder, without hidden ones; links are not followed."""
+    total = hashlib.sha256()
+    for place, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(name for name in files if not name.startswith(".")):
+            file = Path(place, name)
+            if file.is_symlink() or not file.is_file():
+                continue
+            with file.open("rb") as stream:
+                total.update(f"{file.relative_to(folder)}\0".encode("utf-8", "surrogateescape"))
+                total.update(hashlib.file_digest(stream, "sha256").digest())
+    return total.hexdigest()
+
+
+def _open_named(workspace: Workspace, text: str, argument: str) -> Source:
     try:
-        path = workspace.resolve_read(text)
+        path = workspace.resolve_read(text, argument, folder=True)
     except TrainwellError as error:
         if text in SHIPPED and error.code in {"file_not_found", "not_a_file"}:
             shipped_files(text)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MOST_FINDINGS = 3
 #: Always told beside the manifest's own metrics.
-ALSO_TOLD = ("val_r2", "val_rmse", "lr", "grad_norm", "samples_per_second")
+ALSO_TOLD = ("val_r2", "val_rmse", "val_f1", "lr", "grad_norm", "samples_per_second")
 #: A carried run without a word for this long, or for so many of its usual epochs, is called stalled.
 STALLED_SECONDS = 60.0
 

@@ -81,8 +81,8 @@ class Workspace:
         """A path for an answer: relative to the workspace where it lies inside."""
         return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else str(path)
 
-    def resolve_read(self, text: str, argument: str = "source") -> Path:
-        """The regular file that `text` names, symbolic links resolved.
+    def resolve_read(self, text: str, argument: str = "source", *, folder: bool = False) -> Path:
+        """The regular file (or the folder, where one will do) that `text` names, symbolic links resolved.
 
         Raises:
             TrainwellError: `bad_path`, `path_outside_workspace`, `file_not_found`, `not_a_file`.
@@ -96,7 +96,7 @@ class Workspace:
             raise self._not_found(text, path, argument) from error
         except OSError as error:
             raise TrainwellError("bad_path", f"{error.strerror}.", argument=argument, got=text) from error
-        if not stat.S_ISREG(mode):
+        if not stat.S_ISREG(mode) and not (folder and stat.S_ISDIR(mode)):
             what = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
             raise TrainwellError("not_a_file", f"This path is {what}.", argument=argument, got=text, allowed="a file")
         if not os.access(path, os.R_OK):

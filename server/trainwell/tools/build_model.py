@@ -17,7 +17,7 @@ from trainwell.tools.services import Services
 
 TITLE = "Build model"
 HINTS = Hints(read_only=False, destructive=False, idempotent=True)
-DEFAULT_ARCHITECTURE = "mlp"
+DEFAULT_ARCHITECTURE = "auto"
 
 
 class Arguments(Spec):
@@ -27,6 +27,8 @@ class Arguments(Spec):
     architecture: str
     options: dict[str, Any] | None = None
     layers: list[str | dict[str, Any]] | None = None
+    module: str | None = None
+    pretrained: str | None = None
     name: str | None = None
 
 
@@ -43,11 +45,12 @@ class Result(Answer):
 async def call(services: Services, arguments: Arguments) -> Result:
     """Have a worker build and check it, then enter the handle."""
     prepared = services.store.artifacts.data(services.find("data", arguments.data, "data"))
-    architecture, options = _asked_for(arguments)
+    asked, options = _asked_for(arguments)
     built = await services.ask(
-        "build", data=prepared.model_dump(mode="json"), architecture=architecture, options=options,
+        "build", data=prepared.model_dump(mode="json"), architecture=asked, options=options,
         max_parameters=services.max_parameters(),
     )  # fmt: skip
+    architecture = built["architecture"]
     name = arguments.name or architecture
     content = json.dumps([architecture, built["options"], built["shapes"], prepared.handle, name], sort_keys=True)
     spec = ModelSpec(

@@ -25,13 +25,18 @@ class Arguments(Spec):
     source: str | None = None
     rows: list[dict[str, Any]] | None = None
     target: str | None = None
+    targets: list[str] | None = None
     task: str
     kind: str
     split: str
+    split_by: str | None = None
+    validation_source: str | None = None
+    test_source: str | None = None
     validation_fraction: float
     test_fraction: float
     columns: list[str] | None = None
     drop_columns: list[str] | None = None
+    options: dict[str, Any] | None = None
     seed: int
 
 

@@ -28,11 +28,11 @@ class Arguments(Spec):
 
     model: str
     train_loader: str
-    epochs: int
-    lr: float
+    epochs: int | None = None
+    lr: float | None = None
     batch_size: int | None = None
     optimizer: str
-    weight_decay: float
+    weight_decay: float | None = None
     scheduler: str
     warmup: float | None = None
     precision: str
@@ -40,7 +40,10 @@ class Arguments(Spec):
     accumulate: int
     early_stopping: int
     class_weights: str
-    label_smoothing: float
+    label_smoothing: float | None = None
+    augment: list[str] | None = None
+    ema: float | None = None
+    swa: float
     checkpoint: str | None = None
     seed: int
     deterministic: bool
@@ -68,8 +71,9 @@ async def call(services: Services, arguments: Arguments) -> Result:
     """Plan with two timed steps, enter the run, start it if there is a place."""
     if arguments.idempotency_key and (row := services.store.runs.by_key(arguments.idempotency_key)):
         return await _answer(services, arguments, row["handle"], row["plan"], again=True)
-    spec = _spec(services, arguments)
-    plan = await services.ask("plan", spec=spec.model_dump(mode="json"))
+    asked = _asked(services, arguments)
+    plan = await services.ask("plan", spec=asked)
+    spec = RunSpec.model_validate({**asked, "config": plan.pop("config")})
     given = _as_given(services, arguments) | {"model": spec.model.handle, "train_loader": spec.data.handle}
     services.store.runs.add(
         spec, name=arguments.name or spec.run, arguments=given, plan=plan, tags=arguments.tags or [],
@@ -79,29 +83,30 @@ async def call(services: Services, arguments: Arguments) -> Result:
     return await _answer(services, arguments, spec.run, plan, again=False)
 
 
-def _spec(services: Services, arguments: Arguments) -> RunSpec:
+def _asked(services: Services, arguments: Arguments) -> dict[str, Any]:
+    """The fields of a RunSpec as JSON; in its config, a choice that was left open is None."""
     model = services.store.artifacts.model(services.find("model", arguments.model, "model"))
     prepared = services.store.artifacts.data(services.find("data", arguments.train_loader, "train_loader"))
     _must_fit(model, prepared)
     policy = services.manifest.retry
     if arguments.max_attempts is not None:
         policy = policy.model_copy(update={"max_attempts": arguments.max_attempts})
-    given = arguments.model_dump()
-    return RunSpec(
-        run=new_handle("run", arguments.name or f"{prepared.name}-{model.name}"),
-        model=model,
-        data=prepared,
-        config=TrainConfig(**{name: given[name] for name in TrainConfig.model_fields}),
-        start_from=_start_from(services, arguments.checkpoint, model),
-        retry=policy,
-        metrics=services.manifest.metrics,
-        limits={
+    given = arguments.model_dump(mode="json")
+    return {
+        "run": new_handle("run", arguments.name or f"{prepared.name}-{model.name}"),
+        "model": model.model_dump(mode="json"),
+        "data": prepared.model_dump(mode="json"),
+        "config": {name: given[name] for name in TrainConfig.model_fields},
+        "start_from": _start_from(services, arguments.checkpoint, model),
+        "retry": policy.model_dump(mode="json"),
+        "metrics": list(services.manifest.metrics),
+        "limits": {
             name: (schema["minimum"], schema["maximum"])
             for name, schema in services.manifest.input_schema("train")["properties"].items()
             if "minimum" in schema and "maximum" in schema
         },
-        log_level=services.manifest.log_level,
-    )
+        "log_level": services.manifest.log_level,
+    }
 
 
 def _must_fit(model: ModelSpec, prepared: PreparedData) -> None:

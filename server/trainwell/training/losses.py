@@ -1,7 +1,8 @@
-"""Tasks: what is minimised and what is reported, for classification and for regression.
+"""Tasks: what is minimised and what is reported.
 
-A loss is the mean over the rows of a batch, in nats for classification and in squared standard deviations of the
-target for regression. Validation uses the very function that training minimises, so the two curves can be compared.
+A loss is the mean over the rows of a batch: in nats for classes (the mean over the labels for multilabel), in squared
+standard deviations of the target, averaged over its values, for everything else. Validation uses the very function
+that training minimises, so the two curves can be compared.
 """
 
 # pyright: reportUnknownMemberType=false
@@ -31,7 +32,7 @@ class Task(Protocol):
     score_name: str
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
-        """Mean loss of a whole batch. output: (B, K) or (B, 1); target: (B,). Returns: ()."""
+        """Mean loss of a whole batch. output: (B, K); target: (B, ...), see `PreparedData`. Returns: ()."""
         ...
 
     def loss_sum(self, output: Tensor, target: Tensor) -> Tensor:
@@ -72,7 +73,7 @@ class Classification:
         self.smoothing = smoothing
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
-        """See `Task.loss`. output: (B, K) logits; target: (B,) int64."""
+        """See `Task.loss`. output: (B, K) logits; target: (B,) int64, or (B, K) shares of the classes from mixup."""
         return F.cross_entropy(output, target, self.weights, label_smoothing=self.smoothing)
 
     def loss_sum(self, output: Tensor, target: Tensor) -> Tensor:
@@ -80,8 +81,8 @@ class Classification:
         return F.cross_entropy(output, target, self.weights, reduction="sum", label_smoothing=self.smoothing)
 
     def divisor(self, target: Tensor) -> Tensor | int:
-        """Rows, or the sum of their classes' weights."""
-        return len(target) if self.weights is None else self.weights[target].sum()
+        """Rows, or the sum of their classes' weights (rows again where the target is shares, as in torch)."""
+        return len(target) if self.weights is None or target.is_floating_point() else self.weights[target].sum()
 
     def tally(self, output: Tensor, target: Tensor) -> Tensor:
         """Sum of losses, their divisor, rows that are right."""
@@ -99,28 +100,78 @@ class Classification:
         return math.log(self.num_classes)
 
 
-class Regression:
-    """Mean squared error on the standardised target.
+class Multilabel:
+    """Binary cross entropy of each label, averaged over the labels.
 
     Args:
-        target_std: Scale of the target, to report errors in original units.
-        validation_target: (rows,) float32 standardised, for the spread that r2 compares with.
+        positive_weights: (K,) float32 on the device, how much a label that applies counts; None for equal weights.
+        smoothing: Share of the target that moves towards one half.
+    """
+
+    score_name = "val_f1"
+
+    def __init__(self, positive_weights: Tensor | None, smoothing: float) -> None:
+        self.positive_weights = positive_weights
+        self.smoothing = smoothing
+
+    def loss(self, output: Tensor, target: Tensor) -> Tensor:
+        """See `Task.loss`. output: (B, K) logits; target: (B, K) float32."""
+        return self.loss_sum(output, target) / len(target)
+
+    def loss_sum(self, output: Tensor, target: Tensor) -> Tensor:
+        """See `Task.loss_sum`."""
+        if self.smoothing:
+            target = target * (1 - self.smoothing) + self.smoothing / 2
+        total = F.binary_cross_entropy_with_logits(output, target, reduction="sum", pos_weight=self.positive_weights)
+        return total / output.shape[1]
+
+    def divisor(self, target: Tensor) -> Tensor | int:
+        """Rows."""
+        return len(target)
+
+    def tally(self, output: Tensor, target: Tensor) -> Tensor:
+        """Sum of losses, labels rightly given, labels given or due."""
+        given, due = output > 0, target > 0.5
+        return torch.stack([
+            self.loss_sum(output, target), (given & due).sum().float(), (given.sum() + due.sum()).float()
+        ])  # fmt: skip
+
+    def metrics(self, tallies: Sequence[Sequence[float]], rows: int) -> Metrics:
+        """val_loss, and val_f1 over all labels of all rows (micro)."""
+        loss, right, either = (math.fsum(column) for column in zip(*tallies, strict=True))
+        return {"val_loss": loss / rows, "val_f1": 2 * right / either if either else 0.0}
+
+    def expected_initial_loss(self) -> float:
+        """Ln 2: every label as likely as not."""
+        return math.log(2)
+
+
+class Values:
+    """Mean squared error on standardised values: regression, forecasting and reconstruction.
+
+    Args:
+        validation_target: (rows, ...) standardised, for the spread that r2 compares with.
+        target_std: Scale of the target, to report errors in original units; None leaves them out.
+        scale: Mean and deviation, each broadcastable to a target (B, ...), where it lies unstandardised (images).
     """
 
     score_name = "val_r2"
 
-    def __init__(self, target_std: float, validation_target: np.ndarray) -> None:
+    def __init__(
+        self, validation_target: np.ndarray, target_std: float | None, scale: tuple[Tensor, Tensor] | None = None
+    ) -> None:
         self.target_std = target_std
-        target = validation_target.astype(np.float64)
-        self.spread = float(((target - target.mean()) ** 2).sum()) if len(target) else 0.0
+        self.scale = scale
+        self.values = max(1, math.prod(validation_target.shape[1:]))
+        self.spread = self._spread(validation_target)
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
-        """See `Task.loss`. output: (B, 1); target: (B,) float32."""
-        return F.mse_loss(output.squeeze(1), target)
+        """See `Task.loss`. output: (B, values); target: (B, ...)."""
+        return F.mse_loss(output, self._standard(target))
 
     def loss_sum(self, output: Tensor, target: Tensor) -> Tensor:
         """See `Task.loss_sum`."""
-        return F.mse_loss(output.squeeze(1), target, reduction="sum")
+        return F.mse_loss(output, self._standard(target), reduction="sum") / self.values
 
     def divisor(self, target: Tensor) -> Tensor | int:
         """Rows."""
@@ -134,15 +185,31 @@ class Regression:
     def metrics(self, tallies: Sequence[Sequence[float]], rows: int) -> Metrics:
         """val_loss, val_r2 (0 when the validation target does not vary) and val_rmse in original units."""
         squared = math.fsum(tally[0] for tally in tallies)
-        return {
-            "val_loss": squared / rows,
-            "val_r2": 1 - squared / self.spread if self.spread else 0.0,
-            "val_rmse": math.sqrt(squared / rows) * self.target_std,
-        }
+        metrics = {"val_loss": squared / rows, "val_r2": 1 - squared / self.spread if self.spread else 0.0}
+        return metrics if self.target_std is None else metrics | {"val_rmse": _root(squared / rows) * self.target_std}
 
     def expected_initial_loss(self) -> float:
         """The variance of a standardised target."""
         return 1.0
+
+    def _standard(self, target: Tensor) -> Tensor:
+        if self.scale is not None:
+            target = (target.float() - self.scale[0]) / self.scale[1]
+        return target.flatten(1) if target.ndim > 1 else target.unsqueeze(1)
+
+    def _spread(self, target: np.ndarray) -> float:
+        """Sum of squared distances from the mean of each value, divided by the number of values of a row."""
+        if not len(target):
+            return 0.0
+        standard = self._standard(torch.from_numpy(np.array(target)).to(self._device())).double()
+        return float(((standard - standard.mean(0)) ** 2).sum()) / self.values
+
+    def _device(self) -> torch.device:
+        return self.scale[0].device if self.scale is not None else torch.device("cpu")
+
+
+def _root(value: float) -> float:
+    return math.sqrt(value) if value >= 0 else math.nan
 
 
 def balanced_weights(target: np.ndarray, num_classes: int) -> np.ndarray:
@@ -170,9 +237,31 @@ def make_task(
     device: torch.device,
 ) -> Task:
     """The task of prepared data under a config."""
-    if data.task == "regression":
-        return Regression(data.target_std, validation_target)
-    weights = None
-    if config.class_weights == "balanced":
-        weights = torch.from_numpy(balanced_weights(train_target, data.num_outputs)).to(device)
-    return Classification(data.num_outputs, weights, config.label_smoothing)
+    balanced = config.class_weights == "balanced"
+    if data.task == "classification":
+        weights = balanced_weights(train_target, data.num_outputs) if balanced else None
+        return Classification(data.num_outputs, _on(weights, device), config.label_smoothing)
+    if data.task == "multilabel":
+        weights = positive_weights(train_target) if balanced else None
+        return Multilabel(_on(weights, device), config.label_smoothing)
+    image = data.inputs[0] if data.task == "reconstruction" and data.inputs[0].role == "image" else None
+    scale = None if image is None else (_channels(image.mean, device), _channels(image.std, device))
+    return Values(validation_target, data.target_std if data.task == "regression" else None, scale)
+
+
+def positive_weights(target: np.ndarray) -> np.ndarray:
+    """How much a label that applies counts, so that it weighs as much as its absence: absent / present, at most 100.
+
+    Args:
+        target: (rows, K) 0 or 1, of the training rows.
+    """
+    present = target.sum(axis=0, dtype=np.float64)
+    return np.clip((len(target) - present) / np.maximum(present, 1), 0.01, 100.0).astype(np.float32)
+
+
+def _on(weights: np.ndarray | None, device: torch.device) -> Tensor | None:
+    return None if weights is None else torch.from_numpy(weights).to(device)
+
+
+def _channels(values: tuple[float, ...], device: torch.device) -> Tensor:
+    return torch.tensor(values, device=device).view(-1, 1, 1)

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trainwell import data
+from trainwell import architectures, data
 from trainwell.architectures.check import check_model
 from trainwell.contract.errors import TrainwellError
-from trainwell.contract.specs import PreparedData, RunSpec, Shapes
+from trainwell.contract.specs import ModelSpec, PreparedData, RunSpec, Shapes
 from trainwell.contract.text import finite
 from trainwell.contract.trace import EpochRecord
 from trainwell.evaluation.evaluate import evaluate
 from trainwell.evaluation.predict import predict
 from trainwell.reports.curves import draw_curves
 from trainwell.reports.scores import draw_confusion, draw_regression
-from trainwell.training import checkpoint
+from trainwell.training import checkpoint, recipes
 from trainwell.training.device import describe_devices
 from trainwell.training.plan import plan
 from trainwell.training.seeding import seed_everything
@@ -44,23 +44,37 @@ def _prepare(workspace: Workspace, arguments: Json) -> Json:
 def _build(workspace: Workspace, arguments: Json) -> Json:
     """Resolve an architecture's options for prepared data, and prove that it learns: forward, backward."""
     prepared = PreparedData.model_validate(arguments["data"])
-    shapes = Shapes(inputs=prepared.inputs, num_outputs=prepared.num_outputs)
+    shapes = Shapes(inputs=prepared.inputs, num_outputs=prepared.num_outputs, task=prepared.task)
     sized = shapes.model_copy(update={"rows": prepared.splits["train"]})  # widths may follow from how much there is
+    name = architectures.choose(arguments["architecture"], sized)
     seed_everything(0)
     report = check_model(
-        arguments["architecture"],
+        name,
         arguments["options"],
         sized,
         prepared.task,
         max_parameters=arguments["max_parameters"],
     )
-    return {"options": report.pop("options"), "report": report, "shapes": shapes.model_dump(mode="json")}
+    return {
+        "architecture": name,
+        "options": report.pop("options"),
+        "report": report,
+        "shapes": shapes.model_dump(mode="json"),
+    }
 
 
 def _plan(workspace: Workspace, arguments: Json) -> Json:
-    """What a run will need and do, measured by two steps; refuses what cannot train."""
-    spec = RunSpec.model_validate(arguments["spec"])
-    return plan(spec, weights.fresh(spec), data.load_split(workspace, spec.data, "train"))
+    """What a run will need and do, measured by two steps; refuses what cannot train.
+
+    Returns: As `plan`, with `config` closed where the agent left choices open.
+    """
+    asked = arguments["spec"]
+    model, prepared = ModelSpec.model_validate(asked["model"]), PreparedData.model_validate(asked["data"])
+    config, chosen = recipes.resolve(asked["config"], model, prepared)
+    spec = RunSpec.model_validate({**asked, "config": config.model_dump(mode="json")})
+    planned = plan(spec, weights.fresh(spec), data.load_split(workspace, prepared, "train"))
+    planned["decisions"] = [*chosen, *planned["decisions"]]
+    return {**planned, "config": spec.config.model_dump(mode="json")}
 
 
 def _evaluate(workspace: Workspace, arguments: Json) -> Json:

@@ -3,7 +3,7 @@
 A kind's file has a docstring that says what it reads, and:
 - `KIND`: its name, that of the file.
 - `Config`: a `Spec` with the arguments of `prepare_data` that only this kind takes.
-- `recognise(source) -> bool`: whether the source is of this kind; cheap.
+- `recognise(source) -> int`: 0 cannot read the source, 1 can, 2 is made for sources like it; cheap.
 - `inspect(source, target) -> dict`: what an agent sees before preparing.
 - `prepare(source, request, folder) -> Draft`: writes arrays into the folder and says what they are.
 - `encode(prepared, rows, source) -> EncodedRows`: raw rows through the fitted preprocessing.
@@ -32,7 +32,7 @@ class Kind(Protocol):
     KIND: str
     Config: type[Spec]
 
-    def recognise(self, source: Source) -> bool: ...  # noqa: D102
+    def recognise(self, source: Source) -> int: ...  # noqa: D102
     def inspect(self, source: Source, target: str | None) -> dict[str, Any]: ...  # noqa: D102
     def prepare(self, source: Source, request: Request, folder: Path) -> Draft: ...  # noqa: D102
     def encode(self, prepared: PreparedData, rows: list[Any] | None, source: Source | None) -> EncodedRows: ...  # noqa: D102
@@ -59,20 +59,17 @@ def kind(name: str) -> Kind:
 
 
 def find_kind(source: Source, asked: str) -> Kind:
-    """The kind that was asked for, or the one that recognises the source.
+    """The kind that was asked for, or the one that fits the source best.
 
     Raises:
         TrainwellError: `unknown_kind`, `wrong_kind_of_file`.
     """
-    if asked != "auto":
-        chosen = kind(asked)
-        if chosen.recognise(source):
-            return chosen
-    else:
-        for name in names():
-            if kind(name).recognise(source):
-                return kind(name)
-    fitting = [name for name in names() if kind(name).recognise(source)]
+    if asked != "auto" and kind(asked).recognise(source):
+        return kind(asked)
+    fits = {name: kind(name).recognise(source) for name in names()}
+    fitting = [name for name in names() if fits[name]]
+    if asked == "auto" and fitting:
+        return kind(max(fitting, key=lambda name: fits[name]))
     raise TrainwellError(
         "wrong_kind_of_file",
         f"{source.shown} cannot be read as {asked}." if asked != "auto" else f"{source.shown} is of no known kind.",

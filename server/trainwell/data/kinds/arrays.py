@@ -44,9 +44,9 @@ class Config(Spec):
     """Arrays have no options of their own."""
 
 
-def recognise(source: Source) -> bool:
+def recognise(source: Source) -> int:
     """Whether the source is one of NumPy's formats."""
-    return source.path is not None and recognise_content(source.path) in {"npy", "npz"}
+    return int(source.path is not None and recognise_content(source.path) in {"npy", "npz"})
 
 
 def inspect(source: Source, target: str | None) -> dict[str, Any]:

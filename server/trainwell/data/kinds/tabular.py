@@ -64,9 +64,9 @@ class _Read:
     notes: list[str]
 
 
-def recognise(source: Source) -> bool:
-    """Whether the source is a table: anything but NumPy's formats."""
-    return source.path is None or recognise_content(source.path) in {"text", "parquet"}
+def recognise(source: Source) -> int:
+    """Whether the source is a table: anything but NumPy's formats and folders."""
+    return int(source.path is None or recognise_content(source.path) in {"text", "parquet"})
 
 
 def inspect(source: Source, target: str | None) -> dict[str, Any]:
