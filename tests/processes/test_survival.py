@@ -5,30 +5,18 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from contextlib import suppress
 
 import anyio
 import psutil
 import pytest
 
+from tests.waiting import at_epoch, ended, until
 from trainwell.runs.lifecycle import FINAL
 from trainwell.runs.liveness import is_alive
 from trainwell.runs.preloaded import socket_path
 from trainwell.tools.dispatch import call_tool
 from trainwell.tools.services import open_services
-
-PATIENCE_SECONDS = 90
-
-
-def until(condition, *, what):
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < deadline:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"waited in vain for {what}")
 
 
 def long_run(call, **arguments):
@@ -37,16 +25,6 @@ def long_run(call, **arguments):
     model = call("build_model", data=data, options={"hidden_dims": [64]})["model"]
     given = {"epochs": 1000, "early_stopping": 0, "batch_size": 16, **arguments}
     return call("train", model=model, train_loader=data, **given)["run"]
-
-
-def at_epoch(services, run, epoch):
-    return until(lambda: services.store.runs.get(run)["epoch"] >= epoch, what=f"epoch {epoch}")
-
-
-def ended(services, run):
-    until(lambda: services.start_waiting() or services.store.runs.get(run)["state"] in FINAL, what="the end")
-    until(lambda: services.store.runs.get(run)["state"] in FINAL, what="the end")
-    return services.store.runs.get(run)
 
 
 def test_a_killed_worker_is_noticed_and_its_run_goes_on_from_its_checkpoint(services, call):
