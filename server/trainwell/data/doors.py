@@ -129,7 +129,8 @@ def raw_source(workspace: Workspace, prepared: PreparedData, split: str) -> Sour
     for file in (folder / f"raw_{split}.parquet", folder / f"raw_{split}.npz"):
         if file.is_file():
             shown, numbers = f"{prepared.handle} ({split})", folder / f"{split}_rows.npy"
-            return Source(name=prepared.name, shown=shown, path=file, numbers=numbers)
+            roots = (workspace.root, *workspace.allow_read)
+            return Source(name=prepared.name, shown=shown, path=file, numbers=numbers, roots=roots)
     return None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from trainwell.data.memory import check_memory
 from trainwell.data.parts import Array
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
     from pathlib import Path
     from typing import IO
 
@@ -78,6 +79,47 @@ class ArrayFile:
             return ["last"] if len(self.members[""].shape) == 2 else []
         found = _named(self.members, _TARGET_NAMES)
         return [found] if found else []
+
+    def inputs(self) -> Member | None:
+        """The array that holds the inputs, by its header; None where nothing tells."""
+        if self.single:
+            return self.members[""]
+        others = {key: member for key, member in self.members.items() if key != _named(self.members, _TARGET_NAMES)}
+        key = _named(others, _INPUT_NAMES) or (next(iter(others)) if len(others) == 1 else None)
+        return None if key is None else others[key]
+
+    def whole(self) -> Array:
+        """The one array of a .npy.
+
+        Raises:
+            TrainwellError: `array_type`, `too_few_rows`, `array_unreadable`.
+        """
+        return self._load("")
+
+    def peek(self, member: Member, most: int) -> Array:
+        """The first values of an array, flat, without reading the rest.
+
+        Raises:
+            TrainwellError: `array_unreadable`.
+        """
+        count = min(most, int(np.prod(member.shape, dtype=object)))
+        try:
+            with self._stream(member) as stream:
+                _header(member.name, stream)
+                held = stream.read(count * member.dtype.itemsize)
+        except Exception as error:  # zlib.error is of no common base
+            raise _unreadable(self.path) from error
+        whole = len(held) // member.dtype.itemsize * member.dtype.itemsize
+        return np.frombuffer(held[:whole], member.dtype)
+
+    @contextmanager
+    def _stream(self, member: Member) -> Generator[IO[bytes]]:
+        if self.single:
+            with self.path.open("rb") as stream:
+                yield stream
+        else:
+            with zipfile.ZipFile(self.path) as archive, archive.open(f"{member.name}.npy") as stream:
+                yield stream
 
     def choose(self, target: str | None, *, needs_target: bool) -> Chosen:
         """Find inputs and target, by name or as asked.

@@ -22,19 +22,19 @@ from trainwell.data.array.inputs import (
     input_warnings,
     wrong_shape,
 )
+from trainwell.data.array.labels import encode_labels, learn_labels
 from trainwell.data.content import recognise_content
 from trainwell.data.files import save_split, write_rows
 from trainwell.data.memory import check_disk
 from trainwell.data.parts import Array, Draft, EncodedRows, Request
 from trainwell.data.splits import split_rows
-from trainwell.data.target import Target, number_label, unusable_note
+from trainwell.data.target import unusable_note
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from trainwell.contract.specs import PreparedData
     from trainwell.data.source import Source
-    from trainwell.data.splits import Rows
 
 KIND = "arrays"
 INPUT = "x"
@@ -58,7 +58,7 @@ def inspect(source: Source, target: str | None) -> dict[str, Any]:
     warnings: list[Warned] = []
     notes = list(chosen.notes)
     if chosen.labels is not None and chosen.name is not None:
-        learnt, _ = _learn(chosen.name, chosen.labels, "auto", warnings)
+        learnt, _ = learn_labels(chosen.name, chosen.labels, "auto", warnings)
         warnings += targets.suspicions(learnt, None)
         answer |= {"target": chosen.name, "task": learnt.task}
         notes += filter(None, [learnt.note])
@@ -83,7 +83,7 @@ def prepare(source: Source, request: Request, folder: Path) -> Draft:
     if labels is None or name is None:
         raise targets.no_target([], [], None)
     warnings: list[Warned] = []
-    learnt, kept = _learn(name, labels, request.task, warnings)
+    learnt, kept = learn_labels(name, labels, request.task, warnings)
     splits = split_rows(
         len(kept), targets.groups_for(learnt, request.split), validation_fraction=request.validation_fraction,
         test_fraction=request.test_fraction, seed=request.seed,
@@ -141,7 +141,7 @@ def encode(prepared: PreparedData, rows: list[Any] | None, source: Source | None
     inputs, labels = _open(source).again(encoding["keys"], tuple(encoding["shape"]))
     if inputs.shape[1:] != tuple(encoding["shape"]):
         raise wrong_shape(inputs.shape[1:], encoding, "source")
-    target = None if labels is None else _encode_labels(prepared, labels)
+    target = None if labels is None else encode_labels(prepared, labels)
     notes = [] if target is None else unusable_note(prepared, target)
     return EncodedRows((encode_inputs(encoding, inputs),), target, len(inputs), np.arange(len(inputs)), notes)
 
@@ -150,34 +150,6 @@ def _open(source: Source) -> ArrayFile:
     if source.path is None:
         raise TrainwellError("missing_argument", "Arrays come from a file.", argument="source")
     return open_arrays(source.path)
-
-
-def _learn(name: str, labels: Array, task: str, found: list[Warned]) -> tuple[Target, Rows]:
-    """The target of the rows that have one, and their numbers."""
-    if labels.dtype.kind in "US":
-        texts = labels.astype(str)
-        rows = np.flatnonzero(texts != "").astype(np.int64)
-        found += targets.check_present(name, len(labels) - len(rows), 0, len(labels))
-        classes, codes = np.unique(texts[rows], return_inverse=True)
-        return targets.class_target(name, [str(label) for label in classes], codes.astype(np.int64), task), rows
-    values = labels.astype(np.float64)
-    infinite, known = int(np.isinf(values).sum()), ~np.isnan(values)
-    found += targets.check_present(name, int((~known).sum()), infinite, len(values))
-    rows = np.flatnonzero(known).astype(np.int64)
-    return targets.number_target(name, values[rows], "classification" if labels.dtype == np.bool_ else task), rows
-
-
-def _encode_labels(prepared: PreparedData, labels: Array) -> Array:
-    if prepared.task == "regression":
-        values = np.full(len(labels), np.nan) if labels.dtype.kind in "US" else labels.astype(np.float64)
-        values[~np.isfinite(values)] = np.nan
-        return ((values - prepared.target_mean) / prepared.target_std).astype(np.float32)
-    if labels.dtype.kind in "US":
-        texts = [str(label) for label in labels]
-    else:
-        texts = [number_label(float(value)) for value in labels.astype(np.float64)]
-    numbers = {label: number for number, label in enumerate(prepared.classes)}
-    return np.array([numbers.get(text, -1) for text in texts], np.int64)
 
 
 def _save_raw(path: Path, arrays: dict[str, Array]) -> None:
