@@ -33,10 +33,11 @@ from trainwell.data.target import unusable_note
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from trainwell.contract.specs import PreparedData
+    from trainwell.contract.specs import PreparedData, Task
     from trainwell.data.source import Source
 
 KIND = "arrays"
+TASKS: frozenset[Task] = frozenset({"classification", "regression"})
 INPUT = "x"
 
 
