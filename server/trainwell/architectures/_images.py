@@ -63,10 +63,10 @@ def picture(shapes: Shapes) -> tuple[int, int, int]:
             "architecture_does_not_fit", "This family takes one input that is a picture.", argument="architecture",
             got=got, allowed="one input of shape (H, W), (C, H, W) or (H, W, C)", hint="Take auto, or mlp.",
         )  # fmt: skip
-    shape = first.shape
-    if len(shape) == 2:
-        return 1, shape[0], shape[1]
-    return (shape[2], shape[0], shape[1]) if first.role != "image" and _channels_last(shape) else shape
+    one, two, *rest = first.shape
+    if not rest:
+        return 1, one, two
+    return (rest[0], one, two) if first.role != "image" and _channels_last(first.shape) else (one, two, rest[0])
 
 
 def require_side(sides: tuple[int, int], least: int, argument: str, what: str) -> None:

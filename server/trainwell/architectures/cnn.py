@@ -101,7 +101,7 @@ def build(config: Config, shapes: Shapes) -> nn.Module:
     return Stack(_images.Picture(shapes.inputs[0]), layers)
 
 
-def recipe(config: Config, shapes: Shapes) -> Recipe:
+def recipe(_config: Config, shapes: Shapes) -> Recipe:
     """As all families for images, with the rate that was best for this one."""
     return _images.recipe(shapes, lr=LR)
 

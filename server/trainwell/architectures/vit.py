@@ -181,7 +181,7 @@ def build(config: Config, shapes: Shapes) -> nn.Module:
     return ViT(config, shapes)
 
 
-def recipe(config: Config, shapes: Shapes) -> Recipe:
+def recipe(_config: Config, shapes: Shapes) -> Recipe:
     """As all families for images, but longer and with more decay: little is known before learning."""
     return _images.recipe(shapes, lr=LR, epochs=EPOCHS_FACTOR, weight_decay=WEIGHT_DECAY)
 

@@ -84,6 +84,8 @@ def prepare(workspace: Workspace, arguments: dict[str, Any]) -> PreparedData:
     before = [_state(one) for one in sources]
     asked = {name: value for name, value in vars(request).items() if name not in {"config", "given"}}
     asked |= {split: content_hash(one) for split, one in request.given.items()}
+    if (named_files := getattr(found, "fingerprint", None)) is not None:
+        asked["named"] = [named_files(one) for one in sources]
     fingerprint = fingerprint_of(
         content_hash(source), {**asked, "kind": found.KIND, "config": request.config.model_dump(mode="json")}
     )

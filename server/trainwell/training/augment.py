@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from torch import Generator, Tensor
 
-    from trainwell.contract.specs import PreparedData, TensorSpec, TrainConfig
+    from trainwell.contract.specs import PreparedData, TrainConfig
 
 # Shares of the shorter side.
 CROP_SHARE, CUTOUT_SHARE = 0.1, 0.25
@@ -49,8 +49,6 @@ MIXUP_ALPHA = 0.2
 CUTMIX_SHARE = 0.5
 # Rec. 601: how bright the eye finds red, green and blue.
 _LUMA = (0.299, 0.587, 0.114)
-
-Change = "Callable[[Tensor, Generator], Tensor]"
 
 
 @dataclass(frozen=True)
@@ -258,9 +256,7 @@ def _beta(rows: int, alpha: float, generator: Generator, device: torch.device) -
     return (gammas[0] / gammas.sum(0).clamp(min=1e-30)).clamp(0, 1)
 
 
-def _boxes(
-    rows: int, height: int, width: int, generator: Generator, device: torch.device
-) -> tuple[Tensor, Tensor]:
+def _boxes(rows: int, height: int, width: int, generator: Generator, device: torch.device) -> tuple[Tensor, Tensor]:
     """A box in each picture (rows, H, W), and the share (rows,) of the area outside it, counted in whole pixels."""
     draws = torch.rand((3, rows, 1), generator=generator, device=device)
     size = (1 - draws[0]).sqrt()  # the share of the area is uniform, cut where the box leaves the picture
@@ -271,7 +267,7 @@ def _boxes(
 
 
 def _within(place: Tensor, length: Tensor | int, size: int) -> Tensor:
-    """Which of `size` pixels lie in a piece of this length around a place in [0, 1). place: (B, 1). Returns: (B, size)."""
+    """Which of `size` pixels lie in a piece around a place in [0, 1). place: (B, 1). Returns: (B, size) bool."""
     start = (place * size).long() - length // 2
     pixels = torch.arange(size, device=place.device)
     return (pixels >= start) & (pixels < start + length)

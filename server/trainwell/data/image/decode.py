@@ -120,7 +120,7 @@ def fitted(image: Image.Image, style: Style) -> Image.Image:
     small = image if image.size == size else image.resize(size, Image.Resampling.BILINEAR)
     if small.size == frame:
         return small
-    whole = Image.new(image.mode, frame, style.fill if len(style.fill) > 1 else style.fill[0])
+    whole = Image.new(image.mode, frame, style.fill if style.channels > 1 else style.fill[0])
     whole.paste(small, ((frame[0] - size[0]) // 2, (frame[1] - size[1]) // 2))
     return whole
 

@@ -205,9 +205,7 @@ def _of_arrays(file: ArrayFile, target: str | None, *, needs_target: bool) -> Fo
             "wrong_shape", f"Rows of shape {tuple(arrays.shape[1:])} and type {arrays.dtype} are no images.",
             argument="source", got=list(arrays.shape), allowed="(N, H, W), (N, H, W, C) or (N, C, H, W), C of 1, 3, 4",
         )  # fmt: skip
-    return Found(
-        "arrays", arrays=arrays, form=form, keys=(key or "X", name), labels=labels, notes=tuple(notes)
-    )
+    return Found("arrays", arrays=arrays, form=form, keys=(key or "X", name), labels=labels, notes=tuple(notes))
 
 
 def _check_alike(first: Found, other: Found, argument: str) -> None:

@@ -14,7 +14,7 @@ from trainwell.data import target as targets
 from trainwell.data.array.labels import encode_labels, learn_labels
 from trainwell.data.image.found import CLASS, Found
 from trainwell.data.image.marks import Marks, read_marks, split_labels
-from trainwell.data.image.tables import target_of
+from trainwell.data.image.tables import candidates, target_of
 from trainwell.data.table.columns import recognise
 from trainwell.data.table.labels import LabelReader, read_target
 from trainwell.data.table.names import require
@@ -133,9 +133,9 @@ def read_labels(prepared: PreparedData, found: Found, places: Rows) -> Array | N
     if not set(names) <= set(found.known.columns):
         return None
     frame = found.known[places]
-    if found.origin == "folder":
+    if "reading" not in reading and prepared.task == "classification":
         numbers = {label: number for number, label in enumerate(prepared.classes)}
-        return np.array([numbers.get(label, -1) for label in frame[CLASS]], np.int64)
+        return np.array([numbers.get(label, -1) for label in frame[reading["name"]]], np.int64)
     if prepared.task == "multilabel":
         return read_marks(frame, reading, prepared.classes)
     values = read_target(frame[reading["name"]], reading["reading"], prepared.classes)
@@ -216,3 +216,10 @@ def left_aside(found: Found, labels: Labels) -> list[str]:
     return [f"Columns that are not used: {', '.join(others[:8])}{', ...' if len(others) > 8 else ''}."]
 
 
+def likely_targets(found: Found) -> list[str]:
+    """What may be predicted, the likeliest first."""
+    if found.origin == "table":
+        return candidates(found.known, found.image)
+    if found.origin == "arrays":
+        return [found.keys[1]] if found.labels is not None else []
+    return [CLASS] if CLASS in found.known.columns else []

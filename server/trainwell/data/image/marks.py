@@ -100,7 +100,7 @@ def split_labels(cells: pl.Series, task: str) -> str | None:
 
 
 def read_marks(frame: pl.DataFrame, reading: dict[str, Any], classes: Sequence[str]) -> Array:
-    """(rows, K) as for training; NaN throughout where a cell is missing. Labels that training never saw are left out."""
+    """(rows, K) as for training; NaN throughout where a cell is missing; unknown labels are left out."""
     if "columns" in reading:
         return _yes_or_no(frame, reading["columns"], strict=False)
     cells = frame[reading["name"]]

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from trainwell.data.splits import Rows
 
 PATH = "path"
-# (code, hint) of an inline row that cannot be used.
 _ALLOWED = 'an object such as {"path": "cat.png"}, or the pixels as nested lists'
 
 
@@ -71,8 +70,10 @@ def raw_file(folder: Path, split: str, found: Found, places: Rows, root: Path | 
     if found.listing is None:
         _keep_arrays(folder / f"raw_{split}.npz", found, places)
         return
-    paths = [found.listing.paths[place] for place in places]
-    names = [str(path.relative_to(root)) if root and path and path.is_relative_to(root) else str(path) for path in paths]
+    paths = [found.listing.paths[place] for place in cast("list[int]", places.tolist())]
+    names = [
+        str(path.relative_to(root)) if root and path and path.is_relative_to(root) else str(path) for path in paths
+    ]
     kept = [name for name in found.known.columns if not found.known[name].dtype.is_nested() and name != found.image]
     nested = [
         pl.Series(name, found.known[name].gather(places)) for name in found.known.columns

@@ -28,6 +28,8 @@ _ROUNDED_FROM = 32
 # Full scale of 8, 10, 12, 14 and 16 bits.
 _WHITES = (255.0, 1023.0, 4095.0, 16383.0, 65535.0)
 _THUMBNAIL = 64
+# EXIF: the tag, and the first of its values 5 to 8 that exchange height and width.
+_ORIENTATION, _FIRST_TURNED = 0x0112, 5
 _ROOM = 1.1  # a few rare deep pixels may be brighter than those that were looked at
 
 
@@ -72,6 +74,8 @@ def survey(paths: Sequence[Path]) -> Survey:
                 modes[image.mode] += 1
         except BrokenPictureError as error:
             broken[place] = str(error)
+        except Exception:  # noqa: BLE001 - metadata raises anything; decoding tells what is wrong
+            broken[place] = "its metadata cannot be read"
     pixels = list(filter(None, map(_pixels, _evenly(paths, MOST_DECODED))))
     deep = max((seen["deepest"] for seen in pixels), default=0.0)
     bright = [seen["opaque"] for seen in pixels if seen["transparent"]]
@@ -171,7 +175,9 @@ def _white(deepest: float) -> float:
 
 
 def _upright_size(image: Image.Image) -> tuple[int, int]:
-    turned = image.getexif().get(0x0112, 1) >= 5  # EXIF orientations that exchange height and width
+    # A PNG is decoded whole before it tells its metadata, and cameras write JPEG.
+    exif = image.getexif() if image.format == "JPEG" else {}
+    turned = exif.get(_ORIENTATION, 1) >= _FIRST_TURNED
     return (image.height, image.width) if turned else image.size
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -83,7 +84,8 @@ def target_of(frame: pl.DataFrame, image: str, target: str | None) -> str:
         return others[0]
     likely = candidates(frame, image)
     raise TrainwellError(
-        "missing_target", "Say which column to predict.", argument="target", allowed=[name[:80] for name in others[:20]],
+        "missing_target", "Say which column to predict.", argument="target",
+        allowed=[name[:80] for name in others[:20]],
         hint=f"Likely: {quoted(likely[0])}" if likely else "The table needs a column beside the paths.",
     )  # fmt: skip
 
@@ -110,3 +112,17 @@ def _any_there(source: Source, cells: list[str]) -> bool:
     named = [cell.strip() for cell in cells if is_picture(Path(cell.strip()[-300:]))]
     listing = resolved(source, [source.base / cell for cell in named[:_CELLS] if "\0" not in cell], named)
     return any(path is not None for path in listing.paths)
+
+
+def files_state(source: Source) -> str:
+    """A hash of the name, size and time of every file that a table or inline rows name as a picture."""
+    total = hashlib.sha256()
+    for series in read_table(source).frame.get_columns():
+        if series.dtype != pl.String:
+            continue
+        cells = [cell.strip() for cell in series.drop_nulls().to_list() if is_picture(Path(cell.strip()[-300:]))]
+        listing = resolved(source, [source.base / cell for cell in cells if "\0" not in cell], cells)
+        for path in filter(None, listing.paths):
+            facts = path.stat()
+            total.update(f"{path}\0{facts.st_size}\0{facts.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
+    return total.hexdigest()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -57,11 +57,9 @@ def broken_warning(broken: dict[int, str], shown: Sequence[str], total: int, cou
     return Warned(code="broken_images", message=f"{number:,} of {total:,} images cannot be read{named}.")
 
 
-def copies(
-    digests: Sequence[bytes], places: Rows, labels: Labels, splits: dict[str, Rows]
-) -> list[Warned]:
+def copies(digests: Sequence[bytes], places: Rows, labels: Labels, splits: dict[str, Rows]) -> list[Warned]:
     """Images whose pixels are the same as another's: at all, across splits, and with another target."""
-    own = [digests[place] for place in places]
+    own = [digests[place] for place in cast("list[int]", places.tolist())]
     again = len(own) - len(set(own))
     if not again:
         return []
