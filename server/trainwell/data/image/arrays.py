@@ -50,7 +50,7 @@ def form_of(shape: tuple[int, ...]) -> Form | None:
         form = Form("chw", _as_channels(shape[0]), shape[1], shape[2])
     else:
         return None
-    fits = SHORTEST_SIDE <= min(form.height, form.width) and max(form.height, form.width) <= LONGEST_SIDE
+    fits = min(form.height, form.width) >= SHORTEST_SIDE and max(form.height, form.width) <= LONGEST_SIDE
     return form if fits else None
 
 

@@ -74,12 +74,8 @@ def raw_file(folder: Path, split: str, found: Found, places: Rows, root: Path | 
     names = [
         str(path.relative_to(root)) if root and path and path.is_relative_to(root) else str(path) for path in paths
     ]
-    kept = [name for name in found.known.columns if not found.known[name].dtype.is_nested() and name != found.image]
-    nested = [
-        pl.Series(name, found.known[name].gather(places)) for name in found.known.columns
-        if isinstance(found.known[name].dtype, pl.List)
-    ]  # fmt: skip
-    frame = pl.DataFrame([pl.Series(found.image, names), *found.known.select(kept)[places].get_columns(), *nested])
+    others = [found.known[name].gather(places) for name in found.known.columns if name != found.image]
+    frame = pl.DataFrame([pl.Series(found.image, names), *others])
     frame.write_parquet(folder / f"raw_{split}.parquet")
 
 

@@ -176,8 +176,7 @@ def _white(deepest: float) -> float:
 
 def _upright_size(image: Image.Image) -> tuple[int, int]:
     # A PNG is decoded whole before it tells its metadata, and cameras write JPEG.
-    exif = image.getexif() if image.format == "JPEG" else {}
-    turned = exif.get(_ORIENTATION, 1) >= _FIRST_TURNED
+    turned = image.format == "JPEG" and image.getexif().get(_ORIENTATION, 1) >= _FIRST_TURNED
     return (image.height, image.width) if turned else image.size
 
 

@@ -66,11 +66,12 @@ def copies(digests: Sequence[bytes], places: Rows, labels: Labels, splits: dict[
     found = [
         Warned(code="duplicate_images", message=f"{counted(again, 'image')} of {len(own):,} are copies of others.")
     ]
-    trained = {own[row] for row in splits["train"]}
+    parts = {name: [own[row] for row in cast("list[int]", rows.tolist())] for name, rows in splits.items()}
+    trained = set(parts["train"])
     shared = [
         f"{count:,} of {name}"
         for name in ("validation", "test")
-        if (count := sum(own[row] in trained for row in splits[name]))
+        if (count := sum(digest in trained for digest in parts[name]))
     ]
     if shared:
         message = f"Copies of training images: {' and '.join(shared)}; scores are too good by them."
