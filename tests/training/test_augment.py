@@ -148,7 +148,9 @@ def flat_images(rows):
 def test_mixup_mixes_classes_by_the_share_of_the_pixels():
     rows = 200
     names = tuple(map(str, range(rows)))
-    (out,), target = making(("mixup",), channels=1, classes=names)((flat_images(rows),), torch.arange(rows), generator())
+    (out,), target = making(("mixup",), channels=1, classes=names)(
+        (flat_images(rows),), torch.arange(rows), generator()
+    )
     assert target.shape == (rows, rows)
     torch.testing.assert_close(target.sum(1), torch.ones(rows))
     torch.testing.assert_close(target @ torch.arange(rows).float(), out[:, 0, 0, 0], atol=1e-3, rtol=1e-4)
