@@ -165,7 +165,7 @@ def test_several_labels_an_image_are_multilabel(workspace, table, form):
     assert set(prepared.classes) == set(names)
     assert prepared.target_shape == (3,)
     assert target.dtype == np.float32
-    np.testing.assert_array_equal(target, wanted)
+    np.testing.assert_array_equal(target, np.array(wanted))
     assert 0 < prepared.baseline.value < 1
     source = data.raw_source(workspace, prepared, "test")
     again = data.encode(prepared, source=source)

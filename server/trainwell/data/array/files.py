@@ -88,13 +88,13 @@ class ArrayFile:
         key = _named(others, _INPUT_NAMES) or (next(iter(others)) if len(others) == 1 else None)
         return None if key is None else others[key]
 
-    def whole(self) -> Array:
-        """The one array of a .npy.
+    def load(self, name: str) -> Array:
+        """One array, whole; the only one of a .npy has no name.
 
         Raises:
             TrainwellError: `array_type`, `too_few_rows`, `array_unreadable`.
         """
-        return self._load("")
+        return self._load(name)
 
     def peek(self, member: Member, most: int) -> Array:
         """The first values of an array, flat, without reading the rest.
@@ -266,19 +266,21 @@ def _header(name: str, stream: IO[bytes]) -> Member:
 
 
 def _flat_labels(labels: Array, count: int, name: str) -> tuple[Array, str | None]:
-    """(N,) labels from (N,), (N, 1) or one-hot (N, K)."""
+    """(N,) labels from (N,), (N, 1) or one-hot (N, K); (N, K) of 0 and 1 stays."""
     if len(labels) != count:
         raise TrainwellError(
             "wrong_shape", f"The inputs have {count:,} rows, the target {len(labels):,}.", argument="target", got=name
         )
     if labels.ndim == 1 or labels.size == count:
         return labels.reshape(count), None
-    one_hot = labels.ndim == 2 and labels.dtype.kind in "biuf" and bool(np.isin(labels, (0, 1)).all())
-    if one_hot and bool((labels.sum(axis=1) == 1).all()):
+    flags = labels.ndim == 2 and labels.dtype.kind in "biuf" and bool(np.isin(labels, (0, 1)).all())
+    if flags and bool((labels.sum(axis=1) == 1).all()):
         return labels.argmax(axis=1), "The target was one-hot; its classes are the column numbers."
+    if flags:
+        return labels, None
     raise TrainwellError(
         "wrong_shape", f"The target has shape {labels.shape}.", argument="target", got=name,
-        allowed="one value a row, or one-hot classes",
+        allowed="one value a row, one-hot classes, or labels as columns of 0 and 1",
     )  # fmt: skip
 
 

@@ -194,7 +194,7 @@ def _of_folder(source: Source, folder: Path) -> Found:
 def _of_arrays(file: ArrayFile, target: str | None, *, needs_target: bool) -> Found:
     member = file.inputs()
     if file.single and member is not None and len(member.shape) > 2:
-        arrays, labels, name, key, notes = file.whole(), None, "", "", []
+        arrays, labels, name, key, notes = file.load(""), None, "", "", []
     else:
         chosen = file.choose(target, needs_target=needs_target)
         arrays, labels, name, key = chosen.inputs, chosen.labels, chosen.name or "", chosen.key

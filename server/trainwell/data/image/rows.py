@@ -17,6 +17,7 @@ from trainwell.data.image.labels import read_labels
 from trainwell.data.image.listing import resolved
 from trainwell.data.image.told import broken_warning
 from trainwell.data.parts import EncodedRows
+from trainwell.data.table.multilabel import as_text
 from trainwell.data.target import unusable_note
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def raw_file(folder: Path, split: str, found: Found, places: Rows, root: Path | 
     names = [
         str(path.relative_to(root)) if root and path and path.is_relative_to(root) else str(path) for path in paths
     ]
-    others = [found.known[name].gather(places) for name in found.known.columns if name != found.image]
+    others = [as_text(found.known[name].gather(places)) for name in found.known.columns if name != found.image]
     frame = pl.DataFrame([pl.Series(found.image, names), *others])
     frame.write_parquet(folder / f"raw_{split}.parquet")
 

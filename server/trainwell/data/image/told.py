@@ -85,11 +85,11 @@ def copies(digests: Sequence[bytes], places: Rows, labels: Labels, splits: dict[
 
 def _unlike(digests: Sequence[bytes], labels: Labels) -> int:
     """Images that have a copy with another target."""
-    values: Array | None = labels.target.values if labels.target is not None else None
-    if labels.marks is not None:
-        values = np.unique(labels.marks.values, axis=0, return_inverse=True)[1]
-    if values is None:
+    values: Array = labels.target.values
+    if labels.target.task == "reconstruction":
         return 0
+    if values.ndim == 2:
+        values = np.unique(values, axis=0, return_inverse=True)[1]
     groups: dict[bytes, Counter[float]] = defaultdict(Counter)
     for digest, value in zip(digests, values, strict=True):
         groups[digest][float(value)] += 1

@@ -18,6 +18,7 @@ from pydantic import Field, field_validator
 from trainwell.contract.errors import TrainwellError, next_call
 from trainwell.contract.specs import Baseline, Spec, TensorSpec, Warned
 from trainwell.contract.text import plain
+from trainwell.data import target as targets
 from trainwell.data.array.files import open_arrays
 from trainwell.data.content import recognise_content
 from trainwell.data.files import open_array, save_split
@@ -98,12 +99,13 @@ def inspect(source: Source, target: str | None) -> dict[str, Any]:
     if known is not None and (target is not None or found.origin != "table" or len(found.known.columns) == 2):
         request = Request(known, "auto", "auto", 0.15, 0.2, 0, Config())
         labels, _ = learn(found, np.arange(len(found)), request, warnings)
-        warnings += labels.suspicions(None)
-        answer |= {"target": labels.name, "task": labels.task}
-        notes += labels.notes
-        if labels.classes:
-            answer["classes"] = len(labels.classes)
-            shown = zip(labels.classes, labels.counts(), strict=True)
+        learnt = labels.target
+        warnings += targets.suspicions(learnt, None)
+        answer |= {"target": learnt.name, "task": learnt.task}
+        notes += filter(None, [learnt.note])
+        if learnt.classes:
+            answer["classes"] = len(learnt.classes)
+            shown = zip(learnt.classes, targets.class_counts(learnt), strict=True)
             answer["class_counts"] = {plain(label, 40): count for label, count in list(shown)[:12]}
     if found.listing is not None and found.listing.splits:
         answer["splits"] = dict(Counter(found.listing.splits))
@@ -132,17 +134,19 @@ def prepare(source: Source, request: Request, folder: Path) -> Draft:
     cut = _cut(found, decoded, request, warnings)
     warnings += copies(decoded.digests, cut.places, cut.labels, cut.division.splits)
     spec, scaling = _write(folder, found, decoded, style, cut, source)
-    baseline = cut.labels.baseline(cut.division.splits) or _mean_image(folder, spec)
+    learnt = cut.labels.target
+    rebuilds = learnt.task == "reconstruction"
+    baseline = _mean_image(folder, spec) if rebuilds else targets.baseline_of(learnt, cut.division.splits)
     (folder / _WHOLE).unlink()
     return Draft(
-        task=cut.labels.task,
+        task=learnt.task,
         inputs=(spec,),
-        target=cut.labels.name,
-        classes=cut.labels.classes,
-        class_counts=cut.labels.counts(),
+        target=learnt.name,
+        classes=learnt.classes,
+        class_counts=targets.class_counts(learnt),
         target_mean=scaling[0],
         target_std=scaling[1],
-        target_shape=_target_shape(cut.labels, spec),
+        target_shape=spec.shape if rebuilds else learnt.values.shape[1:],
         splits={split: len(rows) for split, rows in cut.division.splits.items()},
         baseline=baseline,
         encoding={
@@ -150,10 +154,10 @@ def prepare(source: Source, request: Request, folder: Path) -> Draft:
             "style": style.model_dump(mode="json"),
             "form": None if found.form is None else list(vars(found.form).values()),
             "image_column": None if found.listing is None else found.image,
-            "target": cut.labels.reading or {"name": cut.labels.name},
+            "target": cut.labels.reading,
         },
         warnings=tuple(warnings),
-        notes=(*found.notes, *notes, *cut.labels.notes, *left_aside(found, cut.labels), *cut.division.notes),
+        notes=(*found.notes, *notes, *filter(None, [learnt.note]), *left_aside(found, cut.labels), *cut.division.notes),
     )
 
 
@@ -186,8 +190,8 @@ def _cut(found: Found, decoded: Decoded, request: Request, warnings: list[Warned
     chosen = split_column(request, names)
     by = None if chosen is None else read_split_column(found, chosen, places)
     given = _given(found, request, places)
-    division = divide(len(places), request, labels.strata(request.split), by=by, given=given)
-    warnings += [*division.warnings, *labels.suspicions(division.splits)]
+    division = divide(len(places), request, targets.groups_for(labels.target, request.split), by=by, given=given)
+    warnings += [*division.warnings, *targets.suspicions(labels.target, division.splits)]
     return _Cut(places, labels, division)
 
 
@@ -211,13 +215,15 @@ def _write(
 ) -> tuple[TensorSpec, tuple[float, float]]:
     """Write pixels, targets, row numbers and raw rows; gives the input and the target's mean and deviation."""
     splits = cut.division.splits
-    scaling = cut.labels.scaling(splits["train"])
+    learnt = cut.labels.target
+    scaling = targets.scaling_of(learnt, splits["train"])
     mean, deviation = scale_of(decoded.pixels, cut.places[splits["train"]])
     starts = np.array(found.starts)
     for split, rows in splits.items():
         places = cut.places[rows]
         write_pixels(folder / f"{split}_{INPUT}.npy", decoded.pixels, places)
-        target = decoded.pixels[places] if cut.labels.task == "reconstruction" else cut.labels.encoded(rows, *scaling)
+        rebuilds = learnt.task == "reconstruction"
+        target = decoded.pixels[places] if rebuilds else targets.encoded(learnt, rows, *scaling)
         # A row's number is that in its own source.
         numbers = places - starts[np.searchsorted(starts, places, side="right") - 1]
         save_split(folder, split, target, numbers)
@@ -225,12 +231,6 @@ def _write(
             raw_file(folder, split, found, places, source.roots[0] if source.roots else None)
     shape = (style.channels, style.height, style.width)
     return TensorSpec(name=INPUT, shape=shape, dtype="uint8", role="image", mean=mean, std=deviation), scaling
-
-
-def _target_shape(labels: Labels, spec: TensorSpec) -> tuple[int, ...]:
-    if labels.task == "reconstruction":
-        return spec.shape
-    return (len(labels.classes),) if labels.task == "multilabel" else ()
 
 
 def _mean_image(folder: Path, spec: TensorSpec) -> Baseline:
