@@ -84,6 +84,8 @@ def prepare(workspace: Workspace, arguments: dict[str, Any]) -> PreparedData:
     before = [_state(one) for one in sources]
     asked = {name: value for name, value in vars(request).items() if name not in {"config", "given"}}
     asked |= {split: content_hash(one) for split, one in request.given.items()}
+    if (named_files := getattr(found, "fingerprint", None)) is not None:
+        asked["named"] = [named_files(one) for one in sources]
     fingerprint = fingerprint_of(
         content_hash(source), {**asked, "kind": found.KIND, "config": request.config.model_dump(mode="json")}
     )
@@ -131,7 +133,8 @@ def raw_source(workspace: Workspace, prepared: PreparedData, split: str) -> Sour
     for file in (folder / f"raw_{split}.parquet", folder / f"raw_{split}.npz"):
         if file.is_file():
             shown, numbers = f"{prepared.handle} ({split})", folder / f"{split}_rows.npy"
-            return Source(name=prepared.name, shown=shown, path=file, numbers=numbers)
+            roots = (workspace.root, *workspace.allow_read)
+            return Source(name=prepared.name, shown=shown, path=file, numbers=numbers, roots=roots)
     return None
 
 

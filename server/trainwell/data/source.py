@@ -37,6 +37,7 @@ class Source:
         rows: Rows given inline: objects by column name, or lists of values.
         shipped: A key of `SHIPPED`.
         numbers: Where `path` holds some rows of another source: a .npy of their numbers there.
+        roots: The folders that files named inside the source may lie in, the workspace first.
     """
 
     name: str
@@ -45,6 +46,13 @@ class Source:
     rows: list[Any] | None = None
     shipped: str | None = None
     numbers: Path | None = None
+    roots: tuple[Path, ...] = ()
+
+    @property
+    def base(self) -> Path:
+        """The folder that relative paths inside the source start from."""
+        inside = self.path is not None and self.numbers is None
+        return self.path.parent if inside and self.path is not None else self.roots[0]
 
 
 def open_source(workspace: Workspace, source: str | None, rows: list[Any] | None, argument: str = "source") -> Source:
@@ -60,7 +68,7 @@ def open_source(workspace: Workspace, source: str | None, rows: list[Any] | None
     if rows is not None:
         if not rows:
             raise TrainwellError("too_few_rows", "rows is empty.", argument="rows", allowed="at least one row")
-        return Source(name="rows", shown=f"{len(rows)} inline rows", rows=rows)
+        return Source(name="rows", shown=f"{len(rows)} inline rows", rows=rows, roots=_roots(workspace))
     if source is None:
         raise TrainwellError(
             "missing_argument",
@@ -133,4 +141,8 @@ def _open_named(workspace: Workspace, text: str, argument: str) -> Source:
             error.hint = did_you_mean(text, SHIPPED) or error.hint
             error.allowed = error.allowed or f"a file in the workspace, or one of: {', '.join(SHIPPED)}"
         raise
-    return Source(name=path.stem, shown=plain(workspace.shown(path)), path=path)
+    return Source(name=path.stem, shown=plain(workspace.shown(path)), path=path, roots=_roots(workspace))
+
+
+def _roots(workspace: Workspace) -> tuple[Path, ...]:
+    return workspace.root, *workspace.allow_read

@@ -137,7 +137,7 @@ def _draw_scores(prepared: PreparedData, target: Any, found: Json, path: Path, *
 
 def _predict(workspace: Workspace, arguments: Json) -> Json:
     trained = _trained(workspace, arguments)
-    source = data.open_source(workspace, arguments["source"], None) if arguments.get("source") else None
+    source = data.open_source(workspace, arguments.get("source"), arguments.get("rows"))
     encoded = data.encode(trained.data, rows=arguments.get("rows"), source=source)
     found = predict(trained.module, trained.data, encoded.inputs)
     answer: Json = {"count": encoded.count, "notes": list(encoded.notes), **preview(found)}

@@ -85,7 +85,7 @@ def take_target(
     if len(names) > 1:
         target, reading = fit_columns(columns, values)
         return LabelReader(target, tuple(names), reading), table
-    return _understand(columns[0], values[0], task), table
+    return understand(columns[0], values[0], task), table
 
 
 def read_target(prepared: PreparedData, frame: pl.DataFrame) -> np.ndarray[Any, Any] | None:
@@ -114,7 +114,7 @@ def read_target(prepared: PreparedData, frame: pl.DataFrame) -> np.ndarray[Any, 
 _WHAT = {"date": "dates", "nested": "lists or objects"}
 
 
-def _understand(column: Column, values: pl.Series, task: str) -> LabelReader:
+def understand(column: Column, values: pl.Series, task: str) -> LabelReader:
     """The target in one column, without nulls."""
     asked = task == "multilabel"
     if asked or (task == "auto" and looks_multilabel(column, values)):
