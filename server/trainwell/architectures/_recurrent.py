@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from trainwell.architectures._steps import Pooling, StepNetwork, layout, step_notes
-from trainwell.contract.specs import Spec
+from trainwell.contract.specs import Recipe, Spec
 
 if TYPE_CHECKING:
     from trainwell.contract.specs import Shapes
@@ -87,3 +87,53 @@ def initialise(cells: nn.RNNBase, how: str, gates: int) -> None:
         fill = nn.init.orthogonal_ if name.startswith("weight_hh") and how != "glorot" else nn.init.xavier_uniform_
         for gate in parameter.detach().chunk(gates):
             fill(gate)
+
+
+def settle_recurrent(config: RecurrentConfig, shapes: Shapes) -> tuple[dict[str, object], list[str]]:
+    """What was left open, from the shapes: changes to the config, and what was chosen in words."""
+    forecasts = shapes.task == "forecasting"
+    chosen: dict[str, object] = {}
+    notes = [f"Reads {step_notes(shapes)}."]
+    if config.hidden_size is None:
+        chosen["hidden_size"] = HIDDEN
+        notes.append(f"hidden_size {HIDDEN}: the default; twice that for more than some 20,000 rows of rich steps.")
+    if config.num_layers is None:
+        chosen["num_layers"] = LAYERS
+    if config.bidirectional is None:
+        chosen["bidirectional"] = not forecasts
+        what = "a forecast goes on from the last step" if forecasts else "the whole row is known"
+        notes.append(f"bidirectional {'off' if forecasts else 'on'}: {what}.")
+    if config.pooling == "auto":
+        chosen["pooling"] = "last" if forecasts else "mean"
+        notes.append(f"pooling {chosen['pooling']}: {'the newest state' if forecasts else 'every step has its say'}.")
+    if config.dropout is None:
+        chosen["dropout"] = DROPOUT
+        notes.append(f"dropout {DROPOUT}: the default; raise it towards 0.3 to 0.5 when the run overfits.")
+    if config.init == "auto":
+        chosen["init"] = "orthogonal"
+    if forecasts and config.relative:
+        notes.append("relative: forecasts start from the last known values and a linear map beside the network.")
+    return chosen, notes
+
+
+def build_recurrent(config: RecurrentConfig, shapes: Shapes, kind: type[RNN | LSTM | GRU], **cell: Any) -> nn.Module:
+    """The network around cells of one kind, from a settled config."""
+    hidden, layers = config.hidden_size or HIDDEN, config.num_layers or LAYERS
+    two_ways, dropout = bool(config.bidirectional), config.dropout or 0.0
+    body = kind(
+        layout(shapes).width, hidden, layers, batch_first=True, bidirectional=two_ways,
+        dropout=dropout if layers > 1 else 0.0, **cell,
+    )  # fmt: skip
+    initialise(body, config.init, GATES[kind])
+    return StepNetwork(
+        shapes, body, hidden * (2 if two_ways else 1), pooling="last" if config.pooling == "auto" else config.pooling,
+        two_ways=two_ways, dropout=dropout, relative=config.relative,
+    )  # fmt: skip
+
+
+GATES: dict[type[nn.RNNBase], int] = {RNN: 1, LSTM: 4, GRU: 3}
+
+
+def recipe(shapes: Shapes) -> Recipe:
+    """How recurrent networks are trained best; see the families' docstrings for what it reached."""
+    return Recipe(epochs=30, lr=4e-3) if shapes.task == "forecasting" else Recipe(epochs=20, lr=4e-3)

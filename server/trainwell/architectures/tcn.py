@@ -105,3 +105,62 @@ class Body(nn.Module):
         for block in self.blocks:
             x = block(x, known)
         return torch.nn.functional.gelu(self.norm(x)).transpose(1, 2)
+
+
+def settle(config: Config, shapes: Shapes) -> tuple[Config, list[str]]:
+    """Choose what was left out, from the shapes."""
+    plan = layout(shapes)
+    forecasts = shapes.task == "forecasting"
+    chosen: dict[str, object] = {}
+    notes = [f"Reads {step_notes(shapes)}."]
+    if config.hidden_size is None:
+        chosen["hidden_size"] = HIDDEN
+        notes.append(f"hidden_size {HIDDEN}: the default.")
+    if config.num_layers is None:
+        blocks = blocks_for(plan.steps, config.kernel_size)
+        chosen["num_layers"] = blocks
+        seen = 1 + 2 * (config.kernel_size - 1) * (2**blocks - 1)
+        notes.append(f"num_layers {blocks}: each output sees {seen:,} steps of {plan.steps:,}.")
+    if config.causal is None:
+        chosen["causal"] = forecasts
+    if config.pooling == "auto":
+        chosen["pooling"] = "last" if forecasts else "mean"
+        notes.append(f"pooling {chosen['pooling']}: {'the newest state' if forecasts else 'every step has its say'}.")
+    if config.dropout is None:
+        chosen["dropout"] = DROPOUT
+        notes.append(f"dropout {DROPOUT}: the default; raise it towards 0.3 when the run overfits.")
+    if config.init == "auto":
+        chosen["init"] = "he"
+    if forecasts and config.relative:
+        notes.append("relative: forecasts start from the last known values and a linear map beside the network.")
+    return config.model_copy(update=chosen), notes
+
+
+def build(config: Config, shapes: Shapes) -> nn.Module:
+    """Make the network."""
+    body = Body(layout(shapes).width, config)
+    for layer in body.modules():
+        if isinstance(layer, nn.Conv1d) and not layer.weight.is_meta:
+            if config.init == "glorot":
+                nn.init.xavier_normal_(layer.weight)
+            else:
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+    return StepNetwork(
+        shapes, body, config.hidden_size or HIDDEN, pooling="last" if config.pooling == "auto" else config.pooling,
+        dropout=config.dropout or 0.0, relative=config.relative,
+    )  # fmt: skip
+
+
+def recipe(config: Config, shapes: Shapes) -> Recipe:
+    """How it is trained best."""
+    return Recipe(epochs=20, lr=2e-3)
+
+
+def blocks_for(steps: int, kernel: int) -> int:
+    """The fewest blocks whose last output sees all steps: 1 + 2 (kernel - 1) (2^blocks - 1) of them."""
+    blocks = 1
+    while 1 + 2 * (kernel - 1) * (2**blocks - 1) < steps and blocks < MOST_BLOCKS:
+        blocks += 1
+    return blocks

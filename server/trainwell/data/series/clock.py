@@ -53,7 +53,7 @@ class Clock:
         if self.unit == "microsecond":
             days, rest = divmod(self.size, _DAY)
             return f"{days}d" if not rest else f"{self.size / 1e6:g}s"
-        return f"{self.size}{ {'month': 'mo', 'weekday': ' weekday', 'number': ' of the time column'}[self.unit]}"
+        return f"{self.size}{ {'month': 'mo', 'weekday': ' weekday', 'number': ' of the time column'}[self.unit] }"
 
     def ticks(self, times: Array) -> Array:
         """Step numbers (n,) int64 of times (n,): int64 microseconds since 1970, or numbers."""

@@ -124,7 +124,9 @@ def _require_future(sheet: Sheet, prepared: PreparedData, ends: Array) -> None:
     given = np.r_[sheet.known(names), np.zeros(horizon, bool)]
     group = np.searchsorted(sheet.grid.starts, ends, side="right") - 1
     left = sheet.grid.starts[group + 1] - 1 - ends
-    found = np.array([int(given[end + 1 : end + 1 + min(horizon, rest)].sum()) for end, rest in zip(ends, left, strict=True)])
+    found = np.array(
+        [int(given[end + 1 : end + 1 + min(horizon, rest)].sum()) for end, rest in zip(ends, left, strict=True)]
+    )
     short = np.flatnonzero(found < horizon)
     if len(short):
         whose = f" for {quoted(_group_name(sheet, int(group[short[0]])))}" if sheet.steps.names else ""

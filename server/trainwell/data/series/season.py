@@ -12,8 +12,10 @@ _LEAST_CORRELATION_UNASKED = 0.4
 # A season must pass so often in the training part.
 _LEAST_SEASONS = 3
 _LONGEST_SERIES = 100_000
-# Of two peaks as high as each other but for this, the earlier is the season and the later its multiple.
+# A peak at a whole part of the highest lag, as high but for this, is the season, and the highest its multiple.
 _AS_HIGH = 0.05
+# Before a season comes back the series must have become so much less like itself: what is merely smooth has no season.
+_LEAST_DIP = 0.1
 
 
 def find_season(series: list[Array], candidates: list[int], longest: int) -> int:
@@ -26,17 +28,29 @@ def find_season(series: list[Array], candidates: list[int], longest: int) -> int
     """
     values = max(series, key=len, default=np.zeros(0))[-_LONGEST_SERIES:]
     most = min(longest, len(values) // _LEAST_SEASONS)
-    correlation = autocorrelation(values, most)
+    if most < 2:
+        return 1
+    # One lag more, so that the last can be told to be a peak.
+    likeness = autocorrelation(values, most + 1)
+    lowest = np.minimum.accumulate(likeness)
+    risen = np.r_[0.0, likeness[1:] - lowest[:-1]]
     if candidates:
-        able = [season for season in candidates if 2 <= season <= most and correlation[season] >= _LEAST_CORRELATION]
-        return max(able, key=lambda season: float(correlation[season]), default=1)
-    inner = correlation[2:-1]
-    peaks = 2 + np.flatnonzero((inner > correlation[1:-2]) & (inner >= correlation[3:])) if len(inner) else np.zeros(0)
-    peaks = peaks[correlation[peaks] >= _LEAST_CORRELATION_UNASKED] if len(peaks) else peaks
+        able = [m for m in candidates if m <= most and likeness[m] >= _LEAST_CORRELATION and risen[m] >= _LEAST_DIP]
+        return max(able, key=lambda season: float(likeness[season]), default=1)
+    peaks = 2 + np.flatnonzero((likeness[2:-1] > likeness[1:-2]) & (likeness[2:-1] >= likeness[3:]))
+    peaks = peaks[(likeness[peaks] >= _LEAST_CORRELATION_UNASKED) & (risen[peaks] >= 2 * _LEAST_DIP)]
     if not len(peaks):
         return 1
-    high = correlation[peaks]
-    return int(peaks[np.flatnonzero(high >= high.max() - _AS_HIGH)[0]])
+    best = int(peaks[likeness[peaks].argmax()])
+    parts = [_near(peaks, best / part) for part in range(best // 2, 1, -1)]
+    as_high = [peak for peak in parts if peak is not None and likeness[peak] >= likeness[best] - _AS_HIGH]
+    return next(iter(as_high), best)
+
+
+def _near(peaks: Array, wanted: float) -> int | None:
+    """The peak at a lag, within a fiftieth of it."""
+    nearest = int(peaks[np.abs(peaks - wanted).argmin()])
+    return nearest if abs(nearest - wanted) <= max(0.5, 0.02 * wanted) else None
 
 
 def autocorrelation(values: Array, most: int) -> Array:

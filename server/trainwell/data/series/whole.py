@@ -200,9 +200,7 @@ def _form(recordings: Recordings) -> dict[str, Any]:
     }
 
 
-def _labelled(
-    recordings: Recordings, pieces: Pieces, config: Config, found: list[Warned]
-) -> tuple[pl.Series, Pieces]:
+def _labelled(recordings: Recordings, pieces: Pieces, config: Config, found: list[Warned]) -> tuple[pl.Series, Pieces]:
     """The target of each piece that has one, and those pieces."""
     label = used_label(recordings)
     labels, mixed = labels_of(recordings, pieces, windows=config.window is not None)
@@ -286,9 +284,13 @@ def _steps(pieces: Pieces, config: Config, notes: list[str]) -> tuple[int, bool]
         steps = longest if longest <= _MUCH_LONGER * usual else usual
     if longest > steps:
         longer = int((pieces.lengths > steps).sum())
-        notes.append(f"length {steps}: {longer:,} of {len(pieces.lengths):,} series are longer, up to {longest}, and cut.")
+        notes.append(
+            f"length {steps}: {longer:,} of {len(pieces.lengths):,} series are longer, up to {longest}, and cut."
+        )
     elif shortest < steps:
-        notes.append(f"length {steps}: the longest series; shorter ones (from {shortest}) are padded and their length told.")
+        notes.append(
+            f"length {steps}: the longest series; shorter ones (from {shortest}) are padded and their length told."
+        )
     return steps, min(shortest, steps) < steps
 
 
@@ -307,7 +309,9 @@ def _save_raw(path: Path, recordings: Recordings, pieces: Pieces, labels: pl.Ser
     columns.append(labels.alias(target))
     for place, name in enumerate(recordings.channels):
         if name != target and name not in recordings.tags:
-            cells = [recordings.values[a : a + n, place].tolist() for a, n in zip(pieces.starts, pieces.lengths, strict=True)]
+            cells = [
+                recordings.values[a : a + n, place].tolist() for a, n in zip(pieces.starts, pieces.lengths, strict=True)
+            ]
             columns.append(pl.Series(name, cells, pl.List(pl.Float64)).list.eval(pl.element().fill_nan(None)))
     pl.DataFrame(columns).write_parquet(path)
 

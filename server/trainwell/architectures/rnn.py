@@ -1,0 +1,39 @@
+"""DOC_RNN"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from trainwell.architectures import _recurrent, _steps
+from trainwell.architectures._recurrent import RNN, RecurrentConfig, build_recurrent, settle_recurrent
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from trainwell.contract.specs import Recipe, Shapes
+
+ACCEPTS = _steps.ACCEPTS
+
+
+class Config(RecurrentConfig):
+    """Options of `rnn`."""
+
+    activation: Literal["tanh", "relu"] = Field(default="tanh", description="Of the recurrent state")
+
+
+def settle(config: Config, shapes: Shapes) -> tuple[Config, list[str]]:
+    """Choose what was left out, from the shapes."""
+    chosen, notes = settle_recurrent(config, shapes)
+    return config.model_copy(update=chosen), notes
+
+
+def build(config: Config, shapes: Shapes) -> nn.Module:
+    """Make the network."""
+    return build_recurrent(config, shapes, RNN, nonlinearity=config.activation)
+
+
+def recipe(config: Config, shapes: Shapes) -> Recipe:
+    """How it is trained best."""
+    return _recurrent.recipe(shapes)
