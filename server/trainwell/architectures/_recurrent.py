@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from trainwell.architectures._steps import Pooling, StepNetwork, layout, step_notes
+from trainwell.architectures._steps import StepNetwork, layout, step_notes
 from trainwell.contract.specs import Recipe, Spec
 
 if TYPE_CHECKING:
@@ -104,8 +104,8 @@ def settle_recurrent(config: RecurrentConfig, shapes: Shapes) -> tuple[dict[str,
         what = "a forecast goes on from the last step" if forecasts else "the whole row is known"
         notes.append(f"bidirectional {'off' if forecasts else 'on'}: {what}.")
     if config.pooling == "auto":
-        chosen["pooling"] = "last" if forecasts else "mean"
-        notes.append(f"pooling {chosen['pooling']}: {'the newest state' if forecasts else 'every step has its say'}.")
+        chosen["pooling"] = "last" if forecasts else "max"
+        notes.append(f"pooling {chosen['pooling']}: {'the newest state' if forecasts else 'any step may decide'}.")
     if config.dropout is None:
         chosen["dropout"] = DROPOUT
         notes.append(f"dropout {DROPOUT}: the default; raise it towards 0.3 to 0.5 when the run overfits.")

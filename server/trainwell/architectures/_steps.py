@@ -119,6 +119,7 @@ class StepNetwork(nn.Module):
         self.dropout = nn.Dropout(dropout) if dropout else None
         width += sum(prod(shapes.inputs[place].shape) for place in self.layout.rest)
         self.relative = relative and self.layout.targets > 0
+        width += self.layout.targets if self.relative else 0
         horizon = shapes.num_outputs // max(1, self.layout.targets)
         if self.layout.future is not None:
             self.head: nn.Module = FutureHead(width, shapes.inputs[self.layout.future].shape, shapes.num_outputs)
@@ -134,6 +135,8 @@ class StepNetwork(nn.Module):
         if self.relative:
             x = torch.cat([x[..., : self.layout.targets] - last, x[..., self.layout.targets :]], dim=2)
         state = self.pool(self.body(x, lengths), lengths)
+        if self.relative:
+            state = torch.cat([state, last.flatten(1)], dim=1)
         if self.layout.rest:
             state = torch.cat([state, *(inputs[place].flatten(1).to(state.dtype) for place in self.layout.rest)], dim=1)
         if self.dropout is not None:

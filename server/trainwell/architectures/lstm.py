@@ -1,4 +1,10 @@
-"""DOC_LSTM"""
+"""Long short-term memory: a recurrent network whose cells keep or forget what they have read.
+
+For series and texts whose meaning lies in their order, most of all where something early matters late. `gru` is as good
+on most data and a quarter cheaper.
+
+Sources: Hochreiter and Schmidhuber 1997; Gers et al. 2000; the forget gate's bias: Jozefowicz et al. 2015.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +36,6 @@ def build(config: Config, shapes: Shapes) -> nn.Module:
     return build_recurrent(config, shapes, LSTM)
 
 
-def recipe(config: Config, shapes: Shapes) -> Recipe:
+def recipe(_config: Config, shapes: Shapes) -> Recipe:
     """How it is trained best."""
     return _recurrent.recipe(shapes)

@@ -1,4 +1,10 @@
-"""DOC_RNN"""
+"""The plain recurrent network of Elman: one state, no gates.
+
+The simplest and cheapest network that reads steps in order. It forgets what lies some tens of steps back: take `gru` or
+`lstm` where that matters.
+
+Sources: Elman 1990; orthogonal recurrent weights: Saxe et al. 2014 (arXiv 1312.6120).
+"""
 
 from __future__ import annotations
 
@@ -34,6 +40,6 @@ def build(config: Config, shapes: Shapes) -> nn.Module:
     return build_recurrent(config, shapes, RNN, nonlinearity=config.activation)
 
 
-def recipe(config: Config, shapes: Shapes) -> Recipe:
+def recipe(_config: Config, shapes: Shapes) -> Recipe:
     """How it is trained best."""
     return _recurrent.recipe(shapes)

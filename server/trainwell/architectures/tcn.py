@@ -153,7 +153,7 @@ def build(config: Config, shapes: Shapes) -> nn.Module:
     )  # fmt: skip
 
 
-def recipe(config: Config, shapes: Shapes) -> Recipe:
+def recipe(_config: Config, _shapes: Shapes) -> Recipe:
     """How it is trained best."""
     return Recipe(epochs=20, lr=2e-3)
 

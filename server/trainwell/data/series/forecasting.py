@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trainwell.contract.errors import TrainwellError, next_call
+from trainwell.contract.errors import TrainwellError
 from trainwell.contract.specs import TargetColumn, TensorSpec, Warned
 from trainwell.contract.text import quoted
 from trainwell.data.files import save_split, write_rows
@@ -18,7 +18,7 @@ from trainwell.data.series.judged import save_windows
 from trainwell.data.series.naive import naive_baseline, repeat_season, told
 from trainwell.data.series.season import find_season
 from trainwell.data.series.sheet import Sheet, fit_channel, make_sheet, matrix, width
-from trainwell.data.series.table import USABLE, Steps, order, recognise_all, refuse_duplicates
+from trainwell.data.series.table import USABLE, order, recognise_all, refuse_duplicates
 from trainwell.data.series.windows import cut_times, origins, require_windows
 from trainwell.data.table.names import require
 from trainwell.data.table.read import read_table
@@ -101,7 +101,7 @@ def prepare(source: Source, request: Request, config: Config, folder: Path) -> D
         message = f"Validation has {counted(len(parts['validation']), 'window')}: its scores are noisy."
         found.append(Warned(code="tiny_validation_set", message=message))
     rounds = _cycles(sheet, train)
-    notes += _told(named, cut, sheet, rounds, cuts)
+    notes += _told(cut, sheet, rounds)
     encoding = _encoding(sheet, named, cut, channels, rounds, cuts)
     inputs = _write(folder, sheet, encoding, parts)
     save_windows(folder, sheet, named, cut, parts)
@@ -376,7 +376,7 @@ def _baseline(folder: Path, naive: dict[str, Any], cut: Cut, targets: int) -> An
     return naive_baseline(target, repeat_season(np.asarray(past), cut.horizon, naive["season"]), naive)
 
 
-def _told(named: Named, cut: Cut, sheet: Sheet, rounds: list[str], cuts: tuple[float, float]) -> list[str]:
+def _told(cut: Cut, sheet: Sheet, rounds: list[str]) -> list[str]:
     clock = sheet.grid.clock
     step = clock.frequency
     season = "no season was found" if cut.season == 1 else f"a season of {cut.season} steps"

@@ -42,7 +42,7 @@ def encode(prepared: PreparedData, rows: list[Any] | None, source: Source | None
         window = prepared.encoding["forecast"]["window"]
         raise TrainwellError(
             "history_too_short", "No series has enough past to forecast from.",
-            argument="source" if rows is None else "rows", allowed=f"at least {window} steps in a row with known targets",
+            argument="source" if rows is None else "rows", allowed=f"at least {window} steps with known targets",
         )  # fmt: skip
     if short:
         shown = ", ".join(quoted(name, 40) for name in short[:MOST_NAMED])
@@ -133,7 +133,7 @@ def _require_future(sheet: Sheet, prepared: PreparedData, ends: Array) -> None:
         raise TrainwellError(
             "missing_future",
             f"Known-future values are given for {found[short[0]]} of {horizon} steps{whose}.",
-            argument="rows", allowed=f"{horizon} rows behind the last known target, with {', '.join(map(quoted, names))}",
+            argument="rows", allowed=f"{horizon} rows behind the last known target: {', '.join(map(quoted, names))}",
             hint="Append a row for each step to forecast: its time, its known-future values, and null as the target.",
         )  # fmt: skip
 
@@ -167,7 +167,7 @@ def _judged(prepared: PreparedData, table: Table) -> EncodedRows:
     if missing or past < sizes["window"] or steps - past < sizes["horizon"]:
         raise TrainwellError(
             "wrong_shape" if not missing else "missing_column",
-            f"The data to judge by has windows of {past} past and {steps - past} future steps of {len(listed)} columns.",
+            f"The data to judge by has windows of {past} and {steps - past} steps of {len(listed)} columns.",
             argument="data", got=missing or [past, steps - past], allowed=[sizes["window"], sizes["horizon"]],
             hint="Prepare it with the same columns, window and horizon.",
         )  # fmt: skip

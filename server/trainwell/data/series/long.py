@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import polars as pl
 
-from trainwell.contract.errors import TrainwellError, did_you_mean, next_call
+from trainwell.contract.errors import TrainwellError, did_you_mean
 from trainwell.contract.specs import Warned
 from trainwell.contract.text import quoted
 from trainwell.data.series.forecasting import group_candidates, guess_time
@@ -47,7 +47,7 @@ def read_long(table: Table, target: str | None, config: Config, tags: Sequence[s
         require(list(filter(None, names)), frame.columns, argument)
     whose = config.series or (config.group if config.window is not None else None)
     if whose is None and config.window is None:
-        raise _which_series(columns, frame.height, table, target)
+        raise _which_series(columns, frame.height, target)
     time = config.time or guess_time(columns)
     notes = list(table.notes)
     if time is not None and config.time is None:
@@ -125,13 +125,11 @@ def _usable(column: Column, frame: pl.DataFrame, warnings: list[Warned]) -> bool
     return warned is None
 
 
-def _which_series(columns: dict[str, Column], count: int, table: Table, target: str | None) -> TrainwellError:
+def _which_series(columns: dict[str, Column], count: int, target: str | None) -> TrainwellError:
     likely = [name for name in group_candidates(columns, count) if name != target]
     return TrainwellError(
         "missing_argument", "Say which column tells the series apart.", argument="options/series",
         allowed=[name[:80] for name in likely[:20]] or None,
         hint="options {series: column} for whole series; {window: steps} for windows of one recording; "
         "task: forecasting to forecast the next values.",
-        next_call=next_call("prepare_data", source="...", target=target, options={"series": likely[0]})
-        if likely and target else None,
     )  # fmt: skip

@@ -80,7 +80,7 @@ def of_whole(recordings: Recordings, source: Source, target: str | None) -> dict
         "rows": len(lengths),
         "series": {
             "count": len(lengths), "channels": [plain(name, 40) for name in recordings.channels[:_NAMED]],
-            "channel_count": len(recordings.channels), "steps": int(len(recordings.values)),
+            "channel_count": len(recordings.channels), "steps": len(recordings.values),
             "shortest": int(lengths.min()), "median": float(np.median(lengths)), "longest": int(lengths.max()),
         },
         "target_candidates": _candidates(recordings),

@@ -173,6 +173,6 @@ def _times(frame: pl.DataFrame, columns: dict[str, Column], time: str | None) ->
         whole = bool(np.all(values == np.rint(values)))
         return values.astype(np.int64) if whole else values, False
     raise TrainwellError(
-        "time_unreadable", f"Column {quoted(time)} cannot be read as times: it holds a {kind}.", argument="options/time",
-        got=time, allowed="a column of dates or numbers", hint="Dates are best written as 2024-01-31 or 2024-01-31 18:00.",
+        "time_unreadable", f"Column {quoted(time)} holds a {kind}, not times.", argument="options/time",
+        got=time, allowed="a column of dates or numbers", hint="Write dates as 2024-01-31 or 2024-01-31 18:00.",
     )  # fmt: skip

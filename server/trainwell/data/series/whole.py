@@ -132,7 +132,7 @@ def encode(prepared: PreparedData, rows: list[Any] | None, source: Source | None
     if not encoding["lengths_differ"] and bool((pieces.lengths != steps).any()):
         wrong = int((pieces.lengths != steps).argmax())
         raise TrainwellError(
-            "wrong_length", f"Series {wrong} has {int(pieces.lengths[wrong])} steps; all that was trained on had {steps}.",
+            "wrong_length", f"Series {wrong} has {int(pieces.lengths[wrong])} steps; all others had {steps}.",
             argument="rows" if rows is not None else "source", got=int(pieces.lengths[wrong]), allowed=steps,
         )  # fmt: skip
     long = int((pieces.lengths > steps).sum())
@@ -294,7 +294,7 @@ def _steps(pieces: Pieces, config: Config, notes: list[str]) -> tuple[int, bool]
     return steps, min(shortest, steps) < steps
 
 
-def _specs(steps: int, channels: int, lengths_differ: bool) -> tuple[TensorSpec, ...]:  # noqa: FBT001
+def _specs(steps: int, channels: int, lengths_differ: bool) -> tuple[TensorSpec, ...]:
     x = TensorSpec(name=INPUT, shape=(steps, channels), role="sequence")
     return (x, TensorSpec(name=LENGTH, shape=(), dtype="int64", role="length")) if lengths_differ else (x,)
 
