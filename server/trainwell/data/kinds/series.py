@@ -32,7 +32,7 @@ def recognise(source: Source) -> int:
 def inspect(source: Source, target: str | None) -> dict[str, Any]:
     """What the series are, for an agent; see `data.inspect`."""
     if look.holds_series(source):
-        return report.of_whole(whole.read(source, None, Config()), source, target)
+        return report.of_whole(whole.read(source, target, Config()), source, target)
     return report.of_table(source, target)
 
 

@@ -13,6 +13,7 @@ from trainwell.contract.text import quoted
 from trainwell.data.files import save_split, write_rows
 from trainwell.data.memory import check_disk, check_memory
 from trainwell.data.parts import Array, Draft
+from trainwell.data.series import span
 from trainwell.data.series.clock import cycles, season_candidates
 from trainwell.data.series.judged import save_windows
 from trainwell.data.series.naive import naive_baseline, repeat_season, told
@@ -255,7 +256,7 @@ def _better_naive(sheet: Sheet, named: Named, cuts: tuple[float, float], cut: Cu
     values = np.column_stack([sheet.values[name] for name in named.targets])
     past = values[places[:, None] + np.arange(-cut.window, 0)]
     true = values[places[:, None] + np.arange(cut.horizon)]
-    spread = np.nanstd(true, axis=(0, 1)) + 1e-12
+    spread: Array = np.nanstd(true, axis=(0, 1)) + 1e-12
     errors = {
         season: float(np.nanmean(np.abs(repeat_season(past, cut.horizon, season) - true) / spread))
         for season in (cut.season, 1)
@@ -345,15 +346,14 @@ def _write(folder: Path, sheet: Sheet, encoding: dict[str, Any], parts: dict[str
     targets = len(sizes["targets"])
     inputs = specs(encoding)
     check_disk(sum(map(len, parts.values())) * 4 * sum(a.shape[0] * a.shape[1] for a in inputs), folder)
-    behind = np.arange(-sizes["window"], 0)
-    ahead = np.arange(sizes["horizon"])
+    behind = span(-sizes["window"], 0)
+    ahead = span(0, sizes["horizon"])
     for split, places in parts.items():
-        write_rows(folder / f"{split}_{PAST}.npy", places, inputs[0].shape, lambda some: whole[some[:, None] + behind])
-        if len(inputs) > 1:
-            first = whole.shape[1] - inputs[1].shape[1]
+        for spec, reach in zip(inputs, (behind, ahead), strict=False):
+            first = whole.shape[1] - spec.shape[1]  # what is known of the future stands last
             write_rows(
-                folder / f"{split}_{FUTURE}.npy", places, inputs[1].shape,
-                lambda some, first=first: whole[some[:, None] + ahead, first:],
+                folder / f"{split}_{spec.name}.npy", places, spec.shape,
+                lambda some, first=first, reach=reach: whole[some[:, None] + reach, first:],
             )  # fmt: skip
         target = whole[places[:, None] + ahead, :targets]
         save_split(folder, split, target, sheet.steps.rows[sheet.grid.place[places]])

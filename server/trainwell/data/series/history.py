@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -10,6 +10,7 @@ import polars as pl
 from trainwell.contract.errors import TrainwellError, did_you_mean
 from trainwell.contract.text import quoted
 from trainwell.data.parts import Array, EncodedRows
+from trainwell.data.series import span
 from trainwell.data.series.clock import Clock, calendar
 from trainwell.data.series.judged import PAST_STEPS
 from trainwell.data.series.sheet import Sheet, make_sheet, matrix, width
@@ -76,7 +77,7 @@ def _sheet(prepared: PreparedData, table: Table) -> tuple[Sheet, list[str]]:
             allowed=[name[:80] for name in readings], hint=did_you_mean(missing[0], table.frame.columns),
         )  # fmt: skip
     frame, notes = read_again(table, readings)
-    columns = {name: Column(name, cast("Any", reading["kind"]), reading) for name, reading in readings.items()}
+    columns = {name: Column(name, reading["kind"], reading) for name, reading in readings.items()}
     steps = refuse_duplicates(order(frame, columns, sizes["time"], sizes["group"]), sizes["group"], [])
     notes = [*table.notes, *notes, *(warned.message for warned in steps.warnings)]
     names = [channel["name"] for channel in prepared.encoding["channels"]]
@@ -94,20 +95,20 @@ def _last_known(sheet: Sheet, targets: list[str]) -> Array:
 def _long_enough(sheet: Sheet, prepared: PreparedData, ends: Array) -> tuple[Array, list[str]]:
     """Ends of the groups with a whole window of past, and the names of the others."""
     window, targets = prepared.encoding["forecast"]["window"], prepared.encoding["forecast"]["targets"]
-    filled = ~np.isnan(np.column_stack([sheet.values[name] for name in targets])).any(axis=1)
+    filled = np.logical_and.reduce([~np.isnan(sheet.values[name]) for name in targets])
     begins = ends - window + 1
-    able = (ends >= 0) & (begins >= sheet.grid.starts[:-1]) & filled[np.maximum(begins, 0)]
-    return ends[able], [_group_name(sheet, number) for number in np.flatnonzero(~able)]
+    able: Array = (ends >= 0) & (begins >= sheet.grid.starts[:-1]) & filled[np.maximum(begins, 0)]
+    return ends[able], [_group_name(sheet, int(number)) for number in np.flatnonzero(~able)]
 
 
 def _inputs(sheet: Sheet, prepared: PreparedData, ends: Array) -> tuple[Array, ...]:
     encoding = prepared.encoding
     sizes, channels = encoding["forecast"], encoding["channels"]
     whole = matrix(sheet, channels, encoding["cycles"])
-    past = whole[ends[:, None] + np.arange(1 - sizes["window"], 1)]
+    past = whole[ends[:, None] + span(1 - sizes["window"], 1)]
     if len(prepared.inputs) == 1:
         return (past,)
-    ahead = np.arange(1, sizes["horizon"] + 1)
+    ahead = span(1, sizes["horizon"] + 1)
     _require_future(sheet, prepared, ends)
     first, known = width(channels, "target", "past"), width(channels, "future")
     places = np.minimum(ends[:, None] + ahead, len(whole) - 1)
@@ -140,16 +141,16 @@ def _require_future(sheet: Sheet, prepared: PreparedData, ends: Array) -> None:
 
 def _about(sheet: Sheet, prepared: PreparedData, end: int) -> dict[str, Any]:
     """Whose forecast it is, and for which times."""
-    ahead = np.arange(1, prepared.encoding["forecast"]["horizon"] + 1)
+    ahead = span(1, prepared.encoding["forecast"]["horizon"] + 1)
     clock = sheet.grid.clock
-    ticks = ahead if clock.unit == "order" else sheet.grid.ticks[end] + ahead
+    ticks: Array = ahead if clock.unit == "order" else sheet.grid.ticks[end] + ahead
     group = int(np.searchsorted(sheet.grid.starts, end, side="right")) - 1
     named = {"group": _group_name(sheet, group)} if sheet.steps.names else {}
     return {**named, "times": clock.labels(ticks)}
 
 
 def _group_name(sheet: Sheet, number: int) -> str:
-    return sheet.steps.names[sheet.grid.groups[number]] if sheet.steps.names else "the series"
+    return sheet.steps.names[int(sheet.grid.groups[number])] if sheet.steps.names else "the series"
 
 
 def _judged(prepared: PreparedData, table: Table) -> EncodedRows:
@@ -185,6 +186,6 @@ def _judged(prepared: PreparedData, table: Table) -> EncodedRows:
     sheet = make_sheet(laid, [channel["name"] for channel in prepared.encoding["channels"]], clock)
     ends = sheet.grid.starts[:-1] + past - 1
     whole = matrix(sheet, prepared.encoding["channels"], prepared.encoding["cycles"])
-    ahead = ends[:, None] + np.arange(1, sizes["horizon"] + 1)
+    ahead = ends[:, None] + span(1, sizes["horizon"] + 1)
     target = whole[ahead, : len(sizes["targets"])]
     return EncodedRows(_inputs(sheet, prepared, ends), target, count, np.arange(count))

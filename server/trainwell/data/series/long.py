@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -84,7 +84,7 @@ def read_long_again(table: Table, form: dict[str, Any], argument: str) -> Record
             hint=did_you_mean(missing[0], given),
         )  # fmt: skip
     frame, notes = read_again(table, readings)
-    columns = {name: Column(name, cast("Any", reading["kind"]), reading) for name, reading in readings.items()}
+    columns = {name: Column(name, reading["kind"], reading) for name, reading in readings.items()}
     # Rows to predict may be one series without a name.
     whose = form["series"] if form["series"] in given else None
     steps = order(frame, columns, form["time"], whose)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -16,6 +17,7 @@ from trainwell.data.array.files import open_arrays
 from trainwell.data.content import recognise_content
 from trainwell.data.memory import check_memory
 from trainwell.data.parts import Array
+from trainwell.data.series import span
 from trainwell.data.series.recordings import Recordings
 from trainwell.data.table.columns import Column
 from trainwell.data.table.columns import recognise as recognise_column
@@ -53,7 +55,7 @@ def read_arrays(source: Source, target: str | None, *, needs_target: bool) -> Re
     lengths = np.full(count, steps, np.int64)
     for name in [name for name in others if name.lower() in _LENGTHS]:
         lengths = _lengths(others.pop(name), steps)
-    inside = np.arange(steps) < lengths[:, None]
+    inside: Array = span(0, steps) < lengths[:, None]
     label, labels = None, None
     if chosen.labels is not None and chosen.name is not None:
         label, labels = recognise_column(_series(chosen.name, chosen.labels))
@@ -131,8 +133,7 @@ def only(recordings: Recordings, channels: list[str], argument: str) -> Recordin
     if channels == recordings.channels:
         return recordings
     places = [recordings.channels.index(name) for name in channels]
-    changed = {**vars(recordings), "values": recordings.values[:, places], "channels": channels}
-    return Recordings(**changed)
+    return replace(recordings, values=recordings.values[:, places], channels=channels)
 
 
 def _objects(source: Source | None) -> list[dict[str, Any]]:

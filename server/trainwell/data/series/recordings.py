@@ -11,6 +11,7 @@ import polars as pl
 from trainwell.contract.errors import TrainwellError
 from trainwell.contract.text import quoted
 from trainwell.data.parts import Array
+from trainwell.data.series import span
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -153,7 +154,7 @@ def filled(recordings: Recordings) -> Array:
         for channel in range(part.shape[1]):
             known = ~np.isnan(part[:, channel])
             if known.any() and not known.all():
-                places = np.arange(length)
+                places = span(0, length)
                 part[:, channel] = np.interp(places, places[known], part[known, channel])
     return values
 

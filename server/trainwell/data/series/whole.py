@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import polars as pl
@@ -183,7 +183,8 @@ def _renamed(found: Recordings, form: dict[str, Any], argument: str) -> Recordin
 
 
 def _lists(rows: list[Any] | None) -> bool:
-    return bool(rows) and isinstance(rows[0], dict) and any(isinstance(cell, list) for cell in rows[0].values())
+    first: Any = rows[0] if rows else None
+    return isinstance(first, dict) and any(isinstance(cell, list) for cell in cast("dict[str, Any]", first).values())
 
 
 def _form(recordings: Recordings) -> dict[str, Any]:
@@ -224,9 +225,7 @@ def _divide(
     if request.split_by is None and config.group is not None and request.split in {"auto", "group"}:
         request = replace(request, split="group", split_by=config.group)
     if request.split_by is not None:
-        tag = recordings.tags[request.split_by]
-        column = column_of_series(tag)
-        by = replace(column, ranks=column.ranks[pieces.whose], show=lambda row: column.show(int(pieces.whose[row])))
+        by = _of_pieces(column_of_series(recordings.tags[request.split_by]), pieces)
     elif config.window is not None and request.split == "auto":
         if len(recordings.lengths) >= 3:
             request = replace(request, split="group")
@@ -235,6 +234,15 @@ def _divide(
             request = replace(request, split="time")
             by = column_of_array("start of the window", pieces.starts)
     return divide(len(pieces.starts), request, strata, by=by, given=given or None)
+
+
+def _of_pieces(column: SplitColumn, pieces: Pieces) -> SplitColumn:
+    """A column of recordings as one of their pieces."""
+
+    def show(row: int) -> str:
+        return column.show(int(pieces.whose[row]))
+
+    return replace(column, ranks=column.ranks[pieces.whose], show=show)
 
 
 def _given_rows(main: Recordings, given: dict[str, Recordings], pieces: Pieces) -> dict[str, Array]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from trainwell.contract.errors import TrainwellError
 from trainwell.data.parts import Array
+from trainwell.data.series import span
 
 if TYPE_CHECKING:
     from trainwell.data.series.grid import Grid
@@ -45,10 +46,10 @@ def origins(
     total = np.r_[0, np.cumsum(known)]
     found: dict[str, list[Array]] = {"train": [], "validation": [], "test": []}
     for start, end in zip(grid.starts[:-1], grid.starts[1:], strict=True):
-        origin = np.arange(start + window, end - horizon + 1)
+        origin = span(start + window, end - horizon + 1)
         origin = origin[total[origin + horizon] - total[origin] == horizon]
         first, last = grid.times[origin], grid.times[origin + horizon - 1]
-        parts = {
+        parts: dict[str, Array] = {
             "train": origin[last < cuts[0]],
             "validation": origin[(first >= cuts[0]) & (last < cuts[1])],
             "test": origin[first >= cuts[1]],
