@@ -83,8 +83,6 @@ def draw_forecasts(windows: Windows, network: Values, naive: Values, path: Path,
     for place in range(count):
         axes = figure.add_subplot(grid[place // 2, place % 2])
         _draw_window(axes, windows, place)
-        if place == 0:
-            legend(axes)
     _draw_steps(figure.add_subplot(grid[:, 2]), network, naive)
     return write(figure, path)
 
@@ -99,7 +97,7 @@ def _draw_window(axes: Axes, windows: Windows, place: int) -> None:
         past = windows.past[place][-PAST_OVER_HORIZON * max(horizon, 6) :]
         axes.plot(np.arange(1 - len(past), 1), past, color=MUTED, linewidth=1.4, label="known", zorder=3)
         start = past[-1:]
-    lines = (("came", true, INK, 1.9, "-"), ("naive", naive, NAIVE, 1.3, (0, (2, 2))))
+    lines = (("actual", true, INK, 1.9, "-"), ("naive", naive, NAIVE, 1.3, (0, (2, 2))))
     for label, values, color, width, dashes in (*lines, ("forecast", predicted, VALIDATION, 2.1, "-")):
         _draw_line(axes, ahead, values, start, color=color, width=width, dashes=dashes, label=label)
     axes.axvspan(0, horizon + 0.5, color=FAINT, alpha=0.45, linewidth=0, zorder=1)
@@ -141,6 +139,8 @@ def _draw_steps(axes: Axes, network: Values, naive: Values) -> None:
         steps, naive, color=NAIVE, linewidth=1.5, linestyle=(0, (2, 2)), marker=marker, markersize=3, label="naive"
     )
     axes.plot(steps, network, color=VALIDATION, linewidth=2.1, marker=marker, markersize=3.5, label="forecast")
+    axes.plot([], [], color=MUTED, linewidth=1.4, label="known")
+    axes.plot([], [], color=INK, linewidth=1.9, label="actual")
     better = network < naive
     axes.fill_between(steps, network, naive, where=better, color=TRAIN, alpha=0.08, linewidth=0)
     axes.set_ylim(bottom=0)

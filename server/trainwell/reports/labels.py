@@ -58,7 +58,7 @@ def draw_labels(
     size = max(BAR_INCHES * len(shown), 1.2)
     height = HEADING_INCHES + 0.35 + size + below
     figure = new_figure(WIDTH, height, title, facts)
-    axes = figure.add_axes((left / WIDTH, below / height, (WIDTH - left - 1.0) / WIDTH, size / height))
+    axes = figure.add_axes((left / WIDTH, below / height, (WIDTH - left - 1.3) / WIDTH, size / height))
     style(axes, x_label="", y_label="")
     axes.set_xlim(0, 1)
     _draw_bars(axes, f1[shown], due[shown])

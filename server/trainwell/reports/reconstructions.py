@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     Strip = tuple[NDArray[Any], NDArray[Any]]
 
 WIDTH, HISTOGRAM_INCHES, STRIP_INCHES = 9.6, 3.4, 2.7
+# Where the images begin, beside the names of their lines.
+LEFT = 1.3
 
 
 def draw_reconstruction(errors: NDArray[np.float64], path: Path, *, title: str, strip: Strip | None = None) -> Path:
@@ -42,7 +44,7 @@ def draw_reconstruction(errors: NDArray[np.float64], path: Path, *, title: str, 
         errors: (N,) RMSE of each row in standard deviations; those that are not finite are left out and counted.
         path: Where the PNG goes; written to a temporary file beside it and renamed.
         title: Heading.
-        strip: Images as they were and as they came back: the first half typical ones, the second half the worst.
+        strip: Images as they were and as the network gives them back: the first half typical ones, the second half the worst.
 
     Returns:
         `path`.
@@ -83,17 +85,19 @@ def _draw_errors(axes: Axes, errors: NDArray[np.float64]) -> None:
 def _draw_strip(figure: Figure, strip: Strip, height: float) -> None:
     """Two rows of images, originals above what came back."""
     count = len(strip[0])
-    side = min(0.98, (WIDTH - 1.5) / count)
-    for line, (images, name) in enumerate(zip(strip, ("original", "came back"), strict=True)):
+    side = min(0.96, (WIDTH - LEFT - 0.4) / count)
+    for line, (images, name) in enumerate(zip(strip, ("original", "reconstructed"), strict=True)):
         bottom = STRIP_INCHES - 0.55 - (line + 1) * (side + 0.06)
-        figure.text(0.95 / WIDTH, (bottom + side / 2) / height, name, fontsize=9, color=INK, ha="right", va="center")
+        figure.text(
+            (LEFT - 0.1) / WIDTH, (bottom + side / 2) / height, name, fontsize=9, color=INK, ha="right", va="center"
+        )
         for place, image in enumerate(images):
-            left = 1.05 + place * side + (0.25 if place >= count / 2 else 0)
+            left = LEFT + place * side + (0.25 if place >= count / 2 else 0)
             axes = figure.add_axes((left / WIDTH, bottom / height, (side - 0.06) / WIDTH, side / height))
             axes.imshow(_shown(image), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
             axes.set_axis_off()
     for place, name in ((0, "typical rows"), (count - count // 2, "worst rows")):
-        left = 1.05 + place * side + (0.25 if place else 0)
+        left = LEFT + place * side + (0.25 if place else 0)
         figure.text(left / WIDTH, (STRIP_INCHES - 0.42) / height, name, fontsize=9, color=MUTED, va="center")
 
 
