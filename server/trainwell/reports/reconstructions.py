@@ -44,7 +44,8 @@ def draw_reconstruction(errors: NDArray[np.float64], path: Path, *, title: str, 
         errors: (N,) RMSE of each row in standard deviations; those that are not finite are left out and counted.
         path: Where the PNG goes; written to a temporary file beside it and renamed.
         title: Heading.
-        strip: Images as they were and as the network gives them back: the first half typical ones, the second half the worst.
+        strip: Images as they were and as the network gives them back: the first half are typical ones, the second half
+            the worst.
 
     Returns:
         `path`.

@@ -27,7 +27,7 @@ from trainwell.worker.limits import limit_memory
 from trainwell.worker.recorder import Recorder
 
 #: Ends that a person or a rule asked for; all others are a completed run.
-_STOPPED = {"stop_requested", "finding"}
+_STOPPED = {"stop_requested", "finding", "interrupted"}
 
 
 def main(request: dict[str, Any]) -> None:
