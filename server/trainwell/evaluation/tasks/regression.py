@@ -63,14 +63,14 @@ class Judge:
 
     def baseline(self, scored: Scored, summary: Summary) -> dict[str, Any]:
         """Always the training mean."""
-        mean = self.prepared.target_mean
-        guessed = metrics.regression_scores(scored["true"], np.full_like(scored["true"], mean))
+        mean = self.prepared.encoding.get("guess", [self.prepared.target_mean])
+        guessed = metrics.regression_scores(scored["true"], np.broadcast_to(np.array(mean), scored["true"].shape))
         interval = summary.intervals["r2"]
         return {
             "metric": "r2",
             "value": short(guessed["r2"]),
             "rmse": short(guessed["rmse"]),
-            "how": f"always the training mean, {rounded(mean)}",
+            "how": f"always the training mean, {rounded(mean[0])}" if len(mean) == 1 else "always the training means",
             "beaten": interval is not None and guessed["r2"] is not None and interval.low > guessed["r2"],
         }
 
