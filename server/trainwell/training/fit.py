@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from trainwell.contract.specs import RunSpec
     from trainwell.training.batches import Arrays
     from trainwell.training.losses import Metrics
+    from trainwell.training.streams import Stream
 
 # The word of should_stop that means: another process has taken the run over. Then nothing more is written.
 SUPERSEDED = "superseded"
@@ -52,6 +53,7 @@ class FitJob:
         train: Training rows on the host.
         validation: Validation rows on the host.
         folder: The run's folder of checkpoints.
+        stream: Batches that come anew each epoch from elsewhere; `train` is then a sample of their rows.
         adjustments: What retries changed: `lr`, `grad_clip`, `micro_batch_divisor`.
         on_first_step: Called once, after the first optimizer step.
         on_epoch: Called with each epoch's record; after a kill the last epochs may come again.
@@ -66,6 +68,7 @@ class FitJob:
     train: Arrays
     validation: Arrays
     folder: Path
+    stream: Stream | None = None
     adjustments: dict[str, Any] = field(default_factory=dict[str, Any])
     on_first_step: Callable[[], None] = _nothing
     on_epoch: Callable[[EpochRecord], None] = _nothing

@@ -20,6 +20,7 @@ from trainwell.training.losses import Metrics, Task, make_task
 from trainwell.training.saving import Saver, recorded_precision
 from trainwell.training.schedules import Plateau, Schedule
 from trainwell.training.step import Stepper
+from trainwell.training.streams import Streamed
 from trainwell.training.telemetry import EpochTotals, Pending
 from trainwell.training.threads import SpareCores, ThreadTuner
 from trainwell.training.validation import MOST_ROWS, TRAINING_SAMPLE, VALIDATION_BATCHES, Best
@@ -51,7 +52,7 @@ class Loop:
     module: nn.Module
     setup: Setup
     task: Task
-    batches: Batches
+    batches: Batches | Streamed
     validation: Rows
     validation_chunk: int
     training_sample: Rows | None
@@ -192,12 +193,14 @@ def prepare(job: FitJob) -> Loop:
     known = {key: job.adjustments[key] for key in ("lr", "grad_clip") if key in job.adjustments}
     config = spec.config.model_copy(update=known)
     saver = Saver(job.folder, job.log)
-    batch_size, batch_words = choose_batch_size(len(job.train.target), config.batch_size, job.module)
+    stream = job.stream
+    rows = len(job.train.target) if stream is None else sum(stream.sizes)
+    batch_size, batch_words = choose_batch_size(rows, config.batch_size, job.module)
     setup = make_setup(spec, config, job.module, job.train, batch_size, recorded_precision(saver))
     module = to_device(job.module, setup)
     train = Rows(job.train, setup)
     task = make_task(spec.data, config, job.train.target, job.validation.target, setup.device)
-    batches = Batches(train, batch_size, config.seed)
+    batches = Batches(train, batch_size, config.seed) if stream is None else Streamed(stream, config.seed, setup)
     parts = config.accumulate * int(job.adjustments.get("micro_batch_divisor", 1))
     optimizer = optimizers.make(config.optimizer, module, weight_decay=config.weight_decay, fused=setup.fused)
     cores = read_facts().cores

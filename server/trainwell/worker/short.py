@@ -16,7 +16,6 @@ from trainwell.contract.trace import EpochRecord
 from trainwell.evaluation.evaluate import evaluate
 from trainwell.evaluation.predict import predict
 from trainwell.reports.curves import draw_curves
-from trainwell.reports.scores import draw_confusion, draw_regression
 from trainwell.training import checkpoint, recipes
 from trainwell.training.device import describe_devices
 from trainwell.training.plan import plan
@@ -84,12 +83,14 @@ def _evaluate(workspace: Workspace, arguments: Json) -> Json:
     arrays = _rows_to_judge(workspace, trained.data, judged, split)
     raw = workspace.data_dir(judged.handle) / f"raw_{split}.parquet"
     result = evaluate(
-        trained.module, trained.data, arrays, split=split, raw=raw if raw.exists() else None, slices=arguments["slices"]
+        trained.module,
+        trained.data,
+        arrays,
+        split=split,
+        raw=raw if raw.exists() else None,
+        slices=arguments["slices"],
+        picture=(Path(arguments["picture"]), f"{arguments['title']}: {split}") if arguments.get("picture") else None,
     )
-    if arguments.get("picture"):
-        predictions = predict(trained.module, trained.data, arrays.inputs)
-        title = f"{arguments['title']}: {split}"
-        _draw_scores(trained.data, arrays.target, predictions, Path(arguments["picture"]), title=title)
     result["notes"] = [*_trained_on(workspace, trained.data, judged, arrays), *result["notes"]]
     return {**result, "data": judged.handle, "model": trained.model.handle, "epoch": trained.epoch}
 
@@ -124,26 +125,17 @@ def _trained_on(workspace: Workspace, own: PreparedData, judged: PreparedData, a
     return [f"{shared} of these {len(arrays.rows)} rows were trained on: the score is too good."] if shared else []
 
 
-def _draw_scores(prepared: PreparedData, target: Any, found: Json, path: Path, *, title: str) -> None:
-    if prepared.task == "classification":
-        usable = (found["classes"] >= 0) & (np.asarray(target) >= 0)
-        matrix = np.zeros((len(prepared.classes),) * 2, dtype=np.int64)
-        np.add.at(matrix, (np.asarray(target)[usable], found["classes"][usable]), 1)
-        draw_confusion(matrix, list(prepared.classes), path, title=title)
-    else:
-        true = np.asarray(target, dtype=np.float64) * prepared.target_std + prepared.target_mean
-        draw_regression(true, np.asarray(found["predictions"], dtype=np.float64), path, title=title)
-
-
 def _predict(workspace: Workspace, arguments: Json) -> Json:
     trained = _trained(workspace, arguments)
     source = data.open_source(workspace, arguments.get("source"), arguments.get("rows"))
     encoded = data.encode(trained.data, rows=arguments.get("rows"), source=source)
     found = predict(trained.module, trained.data, encoded.inputs)
-    answer: Json = {"count": encoded.count, "notes": list(encoded.notes), **preview(found)}
+    broken = [f"{found.not_finite} rows have no prediction: the network gives NaN or infinity."]
+    notes = [*encoded.notes, *found.notes, *(broken if found.not_finite else [])]
+    answer: Json = {"count": encoded.count, "notes": notes, **preview(found, encoded.about)}
     if arguments.get("output"):
         path = Path(arguments["output"])
-        write_predictions(path, trained.data, found)
+        write_predictions(path, found, encoded.about)
         answer["output"] = workspace.shown(path)
     return answer
 
