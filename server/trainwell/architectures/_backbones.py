@@ -155,16 +155,11 @@ def make(config: dict[str, Any]) -> nn.Module:
             "backbone_not_supported", f"The library transformers cannot build this: {plain(str(error), 200)}",
             argument="pretrained",
         ) from error  # fmt: skip
-    if isinstance(getattr(module, "pooler", None), nn.Module) and _kind_of(config).role == "tokens":
-        module.pooler = None  # pyright: ignore[reportArgumentType]
-    for part in module.modules():
-        for name, buffer in list(part.named_buffers(recurse=False)):
-            part.register_buffer(name, buffer, persistent=True)
-    return module
+    return _tidied(module, config)
 
 
-def load(module: nn.Module, source: str, sha256: str | None) -> None:
-    """Put a folder's weights into a backbone that `make` gave.
+def load(source: str, config: dict[str, Any], sha256: str | None) -> nn.Module:
+    """The backbone of a config with the weights of a folder; in all else as `make` gives it.
 
     Raises:
         TrainwellError: `backbone_changed`, `backbone_damaged`, or as `find`.
@@ -178,8 +173,10 @@ def load(module: nn.Module, source: str, sha256: str | None) -> None:
     try:
         from safetensors import SafetensorError
         from transformers import AutoModel
+        from transformers.utils import logging
     except ImportError as error:
         raise missing("transformers") from error
+    logging.disable_progress_bar()
     try:
         # It knows how names of weights changed over the years.
         loaded, told = AutoModel.from_pretrained(
@@ -191,11 +188,12 @@ def load(module: nn.Module, source: str, sha256: str | None) -> None:
     lost = sorted(name for name in told["missing_keys"] if not name.startswith("pooler."))
     if lost:
         raise _damaged(source, f"it lacks {quoted(lost[0])}")
-    weights = {name: tensor for name, tensor in loaded.state_dict().items() if not name.startswith("pooler.")}
-    ours = module.state_dict()
-    if any(name in ours and ours[name].shape != tensor.shape for name, tensor in weights.items()):
-        raise _damaged(source, "its shapes are not those of the config")
-    module.load_state_dict(weights, strict=False)
+    module = _tidied(loaded, config)
+    with torch.device("meta"):
+        wanted = make(config).state_dict()
+    if {name: x.shape for name, x in module.state_dict().items()} != {name: x.shape for name, x in wanted.items()}:
+        raise _damaged(source, "its shapes are not those of the config that the model was built with")
+    return module
 
 
 def layers_of(module: nn.Module, config: dict[str, Any]) -> tuple[str, int]:
@@ -210,6 +208,16 @@ def missing(library: str) -> TrainwellError:
         "extra_missing", f"This needs the library {library}, which is not installed here.", argument="pretrained",
         hint="Install it with: pip install 'trainwell[pretrained]'.",
     )  # fmt: skip
+
+
+def _tidied(module: nn.Module, config: dict[str, Any]) -> nn.Module:
+    """Without a pooler, and with all its buffers in its state."""
+    if _kind_of(config).role == "tokens" and isinstance(getattr(module, "pooler", None), nn.Module):
+        module.pooler = None  # pyright: ignore[reportArgumentType]
+    for part in module.modules():
+        for name, buffer in list(part.named_buffers(recurse=False)):
+            part.register_buffer(name, buffer, persistent=True)
+    return module
 
 
 def _damaged(source: str, why: str) -> TrainwellError:

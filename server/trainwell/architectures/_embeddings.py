@@ -44,14 +44,14 @@ class Steps(nn.Module):
 class Positions(nn.Module):
     """Adds to each vector where it stands. x: (B, T, width), T at most `longest`. Returns: the same shape."""
 
+    table: Tensor | None
+
     def __init__(self, how: Encoding, longest: int, width: int) -> None:
         super().__init__()
-        self.table: Tensor | None = None
         if how == "learned":
-            self.table = nn.Parameter(torch.empty(longest, width))
-            nn.init.normal_(self.table, std=POSITION_STD)
-        elif how == "sinusoidal":
-            self.register_buffer("table", _waves(longest, width))
+            self.table = nn.Parameter(POSITION_STD * torch.randn(longest, width))
+        else:
+            self.register_buffer("table", _waves(longest, width) if how == "sinusoidal" else None)
 
     def forward(self, x: Tensor) -> Tensor:
         """See the class."""

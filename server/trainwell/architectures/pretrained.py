@@ -86,9 +86,11 @@ def build(config: Config, shapes: Shapes) -> nn.Module:
     Raises:
         TrainwellError: `extra_missing`, or as `_backbones.load`.
     """
-    backbone = backbones.make(config.backbone or {})
-    if config.source is not None and not next(backbone.parameters()).is_meta:
-        backbones.load(backbone, config.source, config.sha256)
+    known = config.backbone or {}
+    if config.source is None or torch.get_default_device().type == "meta":
+        backbone = backbones.make(known)
+    else:
+        backbone = backbones.load(config.source, known, config.sha256)
     if config.learn == "lora":
         _add_lora(backbone, config)
     else:
