@@ -14,7 +14,7 @@ from trainwell.contract.specs import PreparedData
 from trainwell.contract.text import finite, plain
 from trainwell.data.cache import fingerprint_of, get_or_make
 from trainwell.data.content import refuse_unreadable
-from trainwell.data.kinds import Kind, find_kind, kind, names
+from trainwell.data.kinds import Kind, find_kind, kind, kind_to_inspect, names
 from trainwell.data.parts import EncodedRows, Request
 from trainwell.data.source import Source, content_hash, open_source
 
@@ -51,7 +51,7 @@ def inspect(workspace: Workspace, arguments: dict[str, Any]) -> dict[str, Any]:
     """
     source = open_source(workspace, arguments.get("source"), arguments.get("rows"))
     refuse_unreadable(source)
-    found = find_kind(source, "auto")
+    found = kind_to_inspect(source)
     facts = finite(found.inspect(source, arguments.get("target")))
     answer = {"kind": found.KIND, "source": source.shown, **facts}
     target = answer.get("target") or next(iter(answer["target_candidates"]), None)
@@ -76,7 +76,9 @@ def prepare(workspace: Workspace, arguments: dict[str, Any]) -> PreparedData:
     """
     source = open_source(workspace, arguments.get("source"), arguments.get("rows"))
     refuse_unreadable(source)
-    found = find_kind(source, arguments.get("kind") or "auto")
+    given = [name for name, value in arguments.items() if name not in _COMMON and value is not None]
+    given += list(arguments.get("options") or ())
+    found = find_kind(source, arguments.get("kind") or "auto", arguments.get("task") or "auto", given)
     request = replace(_request(found, arguments), given=_given(workspace, arguments))
     sources = [source, *request.given.values()]
     before = [_state(one) for one in sources]

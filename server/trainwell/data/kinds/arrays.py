@@ -32,11 +32,12 @@ from trainwell.data.target import Target, number_label, unusable_note
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from trainwell.contract.specs import PreparedData
+    from trainwell.contract.specs import PreparedData, Task
     from trainwell.data.source import Source
     from trainwell.data.splits import Rows
 
 KIND = "arrays"
+TASKS: frozenset[Task] = frozenset({"classification", "regression"})
 INPUT = "x"
 
 

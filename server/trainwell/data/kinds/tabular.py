@@ -35,12 +35,13 @@ from trainwell.data.wording import counted
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from trainwell.contract.specs import PreparedData
+    from trainwell.contract.specs import PreparedData, Task
     from trainwell.data.parts import Request
     from trainwell.data.source import Source
     from trainwell.data.splits import Rows
 
 KIND = "tabular"
+TASKS: frozenset[Task] = frozenset({"classification", "multilabel", "regression", "reconstruction"})
 INPUT = "x"
 # A first layer of 256 units over this many inputs has 13 million weights.
 MOST_INPUTS = 50_000
@@ -66,7 +67,7 @@ class _Read:
 
 def recognise(source: Source) -> int:
     """Whether the source is a table: anything but NumPy's formats and folders."""
-    return int(source.path is None or recognise_content(source.path) in {"text", "parquet"})
+    return 2 if source.path is None or recognise_content(source.path) in {"text", "parquet"} else 0
 
 
 def inspect(source: Source, target: str | None) -> dict[str, Any]:
