@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 
 from trainwell.contract.errors import TrainwellError
@@ -95,7 +96,7 @@ def find(source: str) -> Found:
         raise TrainwellError(
             "pickle_refused" if pickled else "backbone_not_found",
             f"This folder holds no {WEIGHTS}" + ("; its weights are pickles, which can run code." if pickled else "."),
-            argument="pretrained", got=source, hint="Save the network with save_pretrained of the library transformers.",
+            argument="pretrained", got=source, hint="Save it with save_pretrained of the library transformers.",
         )  # fmt: skip
     pooled = _read_json(folder / "1_Pooling" / "config.json")
     pooling = None if not pooled else "cls" if pooled.get("pooling_mode_cls_token") else "mean"
@@ -120,7 +121,9 @@ def locate(source: str) -> Path:
             raise
         return hub.snapshot(workspace, source, "model", _DOWNLOADED, "pretrained")
     if not folder.is_dir():
-        raise TrainwellError("backbone_not_found", "This is a file.", argument="pretrained", got=source, allowed="a folder")
+        raise TrainwellError(
+            "backbone_not_found", "This is a file.", argument="pretrained", got=source, allowed="a folder"
+        )
     return folder
 
 
@@ -144,7 +147,7 @@ def make(config: dict[str, Any]) -> nn.Module:
     """
     _kind_of(config)
     try:
-        from transformers import AutoConfig, AutoModel
+        from transformers import AutoConfig, AutoModel  # noqa: PLC0415 - an extra; it takes seconds
     except ImportError as error:
         raise missing("transformers") from error
     try:
@@ -171,9 +174,8 @@ def load(source: str, config: dict[str, Any], sha256: str | None) -> nn.Module:
             argument="pretrained", got=source, hint="Call build_model again.",
         )  # fmt: skip
     try:
-        from safetensors import SafetensorError
-        from transformers import AutoModel
-        from transformers.utils import logging
+        from transformers import AutoModel  # noqa: PLC0415 - an extra; it takes seconds
+        from transformers.utils import logging  # noqa: PLC0415 - an extra; it takes seconds
     except ImportError as error:
         raise missing("transformers") from error
     logging.disable_progress_bar()
@@ -221,9 +223,7 @@ def _tidied(module: nn.Module, config: dict[str, Any]) -> nn.Module:
 
 
 def _damaged(source: str, why: str) -> TrainwellError:
-    return TrainwellError(
-        "backbone_damaged", f"{WEIGHTS} cannot be used: {why}.", argument="pretrained", got=source
-    )
+    return TrainwellError("backbone_damaged", f"{WEIGHTS} cannot be used: {why}.", argument="pretrained", got=source)
 
 
 def _kind_of(config: dict[str, Any]) -> Kind:

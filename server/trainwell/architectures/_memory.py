@@ -1,6 +1,6 @@
 """Features of rows that were seen before, so that a network that does not change is run over each row once."""
 
-# pyright: reportUnknownMemberType=false
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 from __future__ import annotations
 
@@ -59,7 +59,9 @@ class FeatureMemory:
             if len(self.places) + len(first) <= self.most:
                 self._keep(list(first), found)
                 return self._known(keys)
-            return run(inputs) if len(first) < len(keys) else found.index_select(0, self._order(keys, first, rows.device))
+            return (
+                run(inputs) if len(first) < len(keys) else found.index_select(0, self._order(keys, first, rows.device))
+            )
 
     def _known(self, keys: list[int]) -> Tensor:
         assert self.kept is not None  # noqa: S101 - every key has a place, so something is kept
@@ -88,7 +90,6 @@ class FeatureMemory:
         weights = self.weights.get(place)
         if weights is None or len(weights) < flat.shape[1]:
             generator = torch.Generator().manual_seed(_SEED)
-            # The same numbers at the same places, however many there are.
             drawn = torch.randint(-(2**62), 2**62, (max(1024, flat.shape[1]),), generator=generator)
             weights = self.weights[place] = (2 * drawn + 1).to(flat.device)
         return (flat * weights[: flat.shape[1]]).sum(1)

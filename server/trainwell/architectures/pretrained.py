@@ -13,7 +13,7 @@ Sources: frozen features and discriminative rates: Howard and Ruder 2018 (arXiv 
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from pydantic import Field
@@ -33,10 +33,16 @@ _MEAN, _STD = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
 _SIDE = 224
 
 
+# The folder that a source means; a name on the hub is downloaded.
+locate = backbones.locate
+
+
 class Config(Spec):
     """Options of `pretrained`."""
 
-    source: str | None = Field(default=None, description="Folder of the backbone in the workspace, or its name on the hub")
+    source: str | None = Field(
+        default=None, description="Folder of the backbone in the workspace, or its name on the hub"
+    )
     learn: Literal["head", "stages", "all", "lora"] = Field(
         default="head",
         description="head: the backbone stays as it is; stages: thawed from the top, layer by layer; all: everything "
@@ -44,7 +50,9 @@ class Config(Spec):
     )
     thaw_from: int = Field(default=3, ge=1, le=1000, description="stages: epoch in which the top layer begins to learn")
     thaw_every: int = Field(default=1, ge=1, le=1000, description="stages: epochs from one layer to the next")
-    rate_scale: float = Field(default=0.05, gt=0, le=1, description="Learning rate of the top layer, in that of the head")
+    rate_scale: float = Field(
+        default=0.05, gt=0, le=1, description="Learning rate of the top layer, in that of the head"
+    )
     rate_decay: float = Field(default=0.9, gt=0, le=1, description="Rate of each layer, in that of the layer above it")
     lora_rank: int = Field(default=8, ge=1, le=256, description="lora: rank of the matrices")
     lora_alpha: float = Field(default=16.0, gt=0, le=1024, description="lora: their scale is alpha / rank")
@@ -101,7 +109,7 @@ def build(config: Config, shapes: Shapes) -> nn.Module:
     return module
 
 
-def recipe(config: Config, shapes: Shapes) -> Recipe:
+def recipe(config: Config, shapes: Shapes) -> Recipe:  # noqa: ARG001 - one signature for all families
     """A head alone learns at a high rate; a backbone must not forget, and needs few passes."""
     if config.learn == "head":
         return Recipe(epochs=30, lr=5e-3, batch_size=32)
@@ -207,7 +215,9 @@ def _check(config: Config, known: dict[str, Any], shapes: Shapes) -> None:
             next_call=next_call("prepare_data", kind="text", options={"tokenizer": config.source}),
         )  # fmt: skip
     # RoBERTa and its kin count positions from behind the number of padding.
-    behind = 1 + int(known.get("pad_token_id") or 0) if known["model_type"] in {"roberta", "xlm-roberta", "camembert"} else 0
+    behind = (
+        1 + int(known.get("pad_token_id") or 0) if known["model_type"] in {"roberta", "xlm-roberta", "camembert"} else 0
+    )
     longest = int(known.get("max_position_embeddings", spec.shape[0])) - behind
     if spec.shape[0] > longest:
         raise TrainwellError(
@@ -219,17 +229,22 @@ def _check(config: Config, known: dict[str, Any], shapes: Shapes) -> None:
 
 def _notes(config: Config, known: dict[str, Any]) -> list[str]:
     told = {
-        "head": "learn head: the backbone stays as it is and is run over each row once; stages, all and lora go further "
-        "and take far longer.",
+        "head": "learn head: the backbone stays as it is and is run over each row once; stages, all and lora go "
+        "further and take far longer.",
         "stages": f"learn stages: only the head at first; from epoch {config.thaw_from} on one layer more every "
         f"{config.thaw_every} epochs, from the top.",
         "all": f"learn all: the top layer at {config.rate_scale:g} of the head's rate, each below at "
         f"{config.rate_decay:g} of that.",
         "lora": f"learn lora: matrices of rank {config.lora_rank} beside the attention, and the head.",
     }
-    notes = [told[config.learn], f"A checkpoint holds the whole backbone ({known['model_type']}), not a reference to it."]
+    notes = [
+        told[config.learn],
+        f"A checkpoint holds the whole backbone ({known['model_type']}), not a reference to it.",
+    ]
     if backbones.kind_of(known).role == "tokens":
-        notes.append(f"pooling {config.pooling}: {'the mean of' if config.pooling == 'mean' else 'the first of'} its tokens.")
+        notes.append(
+            f"pooling {config.pooling}: {'the mean of' if config.pooling == 'mean' else 'the first of'} its tokens."
+        )
     return notes
 
 
@@ -248,7 +263,7 @@ def _unequal(backbone: nn.Module, config: Config) -> tuple[dict[str, float], dic
 def _add_lora(backbone: nn.Module, config: Config) -> None:
     """Freeze the backbone and put trainable matrices beside its attention, in place."""
     try:
-        from peft import LoraConfig, inject_adapter_in_model
+        from peft import LoraConfig, inject_adapter_in_model  # noqa: PLC0415 - an extra; it takes seconds
     except ImportError as error:
         raise backbones.missing("peft") from error
     names = list(backbones.kind_of(config.backbone or {}).attention)
@@ -266,5 +281,5 @@ def _width(known: dict[str, Any]) -> int:
 def _side(config: Config) -> int:
     size: Any = (config.backbone or {}).get("image_size") or (config.image or {}).get("size") or _SIDE
     if isinstance(size, dict):
-        size = next(iter(size.values()), _SIDE)
+        size = next(iter(cast("dict[str, Any]", size).values()), _SIDE)
     return int(size)

@@ -34,6 +34,7 @@ DROPOUT, TOKEN_DROPOUT = 0.2, 0.3
 # Attention between more steps than this takes gigabytes.
 MOST_STEPS = 4096
 OUTPUT_STD = 0.1
+FEW_ROWS, TEXTS_SEEN = 4_000, 20_000
 
 
 class Config(Spec):
@@ -42,7 +43,9 @@ class Config(Spec):
     width: int | None = Field(
         default=None, ge=2, le=8192, description="Channels of each step; chosen from the training rows if left out"
     )
-    depth: int | None = Field(default=None, ge=1, le=64, description="Blocks; chosen from the training rows if left out")
+    depth: int | None = Field(
+        default=None, ge=1, le=64, description="Blocks; chosen from the training rows if left out"
+    )
     heads: int | None = Field(default=None, ge=1, le=128, description="Heads of attention; one for each 16 channels")
     ratio: float = Field(default=4.0, ge=0.5, le=16, description="Width between the two linear layers, in widths")
     dropout: float = Field(default=DROPOUT, ge=0, le=0.9, description="Behind both branches of each block")
@@ -51,7 +54,8 @@ class Config(Spec):
     )
     positions: Encoding = Field(default="learned", description="What tells the steps apart by their place")
     pooling: Pooling | None = Field(
-        default=None, description="What the output looks at: the mean of the real steps, a token of its own, or the last"
+        default=None,
+        description="What the output looks at: the mean of the real steps, a token of its own, or the last",
     )
 
 
@@ -73,7 +77,9 @@ def settle(config: Config, shapes: Shapes) -> tuple[Config, list[str]]:
     if width % heads:
         raise _invalid("options/heads", heads, f"a divisor of the width, {width}")
     if config.positions == "rotary" and (width // heads) % 2:
-        raise _invalid("options/heads", heads, f"rotary positions need an even number of channels a head ({width} in all)")
+        raise _invalid(
+            "options/heads", heads, f"rotary positions need an even number of channels a head ({width} in all)"
+        )
     tokens = shapes.inputs[0].role == "tokens"
     dropped = config.input_dropout if config.input_dropout is not None else TOKEN_DROPOUT if tokens else 0.0
     pooling = config.pooling or "mean"
@@ -88,10 +94,12 @@ def build(config: Config, shapes: Shapes) -> nn.Module:
     return Forecaster(config, shapes) if shapes.task == "forecasting" else Transformer(config, shapes)
 
 
-def recipe(config: Config, shapes: Shapes) -> Recipe:
+def recipe(config: Config, shapes: Shapes) -> Recipe:  # noqa: ARG001 - one signature for all families
     """Attention wants a lower rate than plain layers, and texts few passes."""
     if shapes.inputs[0].role == "tokens":
-        return Recipe(epochs=10, lr=1e-3, batch_size=64, weight_decay=0.05)
+        rows = shapes.rows or FEW_ROWS
+        epochs = min(30, max(6, round(TEXTS_SEEN / rows)))
+        return Recipe(epochs=epochs, lr=1e-3, batch_size=32 if rows < FEW_ROWS else 64, weight_decay=0.05)
     return Recipe(lr=1e-3, batch_size=64)
 
 

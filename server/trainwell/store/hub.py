@@ -4,6 +4,9 @@ A download lies in the workspace's state folder and is used again without asking
 that the caller names are taken; none of them is ever run or unpickled.
 """
 
+# The library leaves some of its arguments untyped.
+# pyright: reportUnknownVariableType=false
+
 from __future__ import annotations
 
 import os
@@ -56,7 +59,7 @@ def snapshot(
     workspace.require("hub", argument, name)
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     try:
-        from huggingface_hub import snapshot_download
+        from huggingface_hub import snapshot_download  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise TrainwellError(
             "extra_missing", "This needs the library huggingface_hub, which is not installed here.", argument=argument,

@@ -72,7 +72,11 @@ def read_folder(folder: Path) -> TextFolder:
         if not clean:
             odd.append(file)
     frame = pl.DataFrame(
-        {TEXT: texts, LABEL: [label for _, label, _ in files], FILE: [str(file.relative_to(folder)) for *_, file in files]},
+        {
+            TEXT: texts,
+            LABEL: [label for _, label, _ in files],
+            FILE: [str(file.relative_to(folder)) for *_, file in files],
+        },
         schema={TEXT: pl.String, LABEL: pl.String, FILE: pl.String},
     )
     parts = tuple(part for part, _, _ in files) if any(part for part, _, _ in files) else None
@@ -92,7 +96,9 @@ def decode(content: bytes) -> tuple[str, bool]:
 
 def not_utf8(count: int, total: int, example: str) -> Warned:
     """The warning about files that are not UTF-8."""
-    message = f"{count:,} of {total:,} files are not UTF-8 and were read as Windows-1252, such as {quoted(example, 40)}."
+    message = (
+        f"{count:,} of {total:,} files are not UTF-8 and were read as Windows-1252, such as {quoted(example, 40)}."
+    )
     return Warned(code="not_utf8", message=message)
 
 

@@ -1,4 +1,4 @@
-"""Texts with their targets, from a table, inline rows or a folder: which column is the text, and which rows have one."""
+"""Texts with their targets, from a table, inline rows or a folder: which column is the text, which rows have one."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from trainwell.contract.errors import TrainwellError, did_you_mean
 from trainwell.contract.specs import Warned
 from trainwell.contract.text import plain, quoted
 from trainwell.data.content import recognise_content
-from trainwell.data.table.columns import Column
+from trainwell.data.table.columns import Column, read_as
 from trainwell.data.table.columns import recognise as recognise_column
 from trainwell.data.table.read import Table, read_table
-from trainwell.data.text.folder import FILE, LABEL, TEXT, looks_like_texts, read_folder
+from trainwell.data.text.folder import FILE, LABEL, SUFFIX, TEXT, decode, looks_like_texts, not_utf8, read_folder
 from trainwell.data.wording import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from trainwell.data.source import Source
@@ -68,9 +69,9 @@ class Texts:
 
 
 def fits(source: Source) -> int:
-    """2 for folders of texts and tables that are a text and hardly anything else, 1 for other tables with a text."""
+    """3 for folders of texts and tables that are a text and hardly anything else, 1 for other tables with words."""
     if source.path is not None and source.path.is_dir():
-        return 2 * int(looks_like_texts(source.path))
+        return 3 * int(looks_like_texts(source.path))
     if source.shipped is not None:
         return 0
     frame = _head(source)
@@ -80,7 +81,7 @@ def fits(source: Source) -> int:
     texts = [column for column in columns if column.kind == "text"]
     strings = [column for column in columns if column.kind in {"text", "category"}]
     others = len(columns) - len(texts)
-    return 2 if len(texts) == 1 and others <= MOST_OTHERS else int(bool(strings))
+    return 3 if len(texts) == 1 and others <= MOST_OTHERS else int(bool(strings))
 
 
 def read_texts(source: Source, asked: str | None, target: str | None, *, sample: bool = False) -> Texts:
@@ -112,6 +113,57 @@ def read_texts(source: Source, asked: str | None, target: str | None, *, sample:
     return Texts(
         replace(table, frame=pl.DataFrame()), pl.DataFrame(values), columns, name, rows, notes=[*table.notes, *notes],
     )  # fmt: skip
+
+
+def with_given(texts: Texts, given: dict[str, Source], targets: Sequence[str], by: str | None) -> Texts:
+    """The rows of further sources behind those of the first, each marked with the part that it is.
+
+    Args:
+        texts: What was read from the first source.
+        given: Sources that are a part as a whole, by its name.
+        targets: Columns to predict; like the text column they must be there.
+        by: The column to split by, if any; null where a further source lacks it.
+
+    Raises:
+        TrainwellError: `missing_column`, or what reading raises.
+    """
+    parts = np.full(len(texts.rows), "", "U10") if texts.parts is None else texts.parts.astype("U10")
+    frames, rows, notes = [texts.frame], [texts.rows], list(texts.notes)
+    for part, source in given.items():
+        frame, said = _read_more(source)
+        for name in (texts.text, *targets):
+            if name not in frame.columns:
+                raise TrainwellError(
+                    "missing_column", f"This source lacks the column {quoted(name, 40)}.", argument=f"{part}_source",
+                    got=[one[:80] for one in frame.columns[:20]], allowed=name,
+                )  # fmt: skip
+        wanted = [name for name in dict.fromkeys([*targets, *([by] if by else [])]) if name in frame.columns]
+        cells = [read_as(frame[name], texts.columns[name].reading).alias(name) for name in wanted]
+        frames.append(pl.DataFrame([as_text(frame[texts.text]), *cells]))
+        rows.append(np.arange(frame.height, dtype=np.int64))
+        parts = np.concatenate([parts, np.full(frame.height, part, "U10")])
+        notes += said
+    together = pl.concat(frames, how="diagonal_relaxed") if given else texts.frame
+    return replace(texts, frame=together, rows=np.concatenate(rows), parts=parts, notes=notes)
+
+
+def read_again(source: Source, text: str) -> tuple[pl.DataFrame, list[str]]:
+    """Raw rows to predict or to judge by: a table, a folder, or a .txt file that is one text.
+
+    Raises:
+        TrainwellError: `missing_column`, or what reading raises.
+    """
+    if source.path is not None and source.path.suffix.lower() == SUFFIX and source.path.is_file():
+        content, clean = decode(source.path.read_bytes())
+        odd = [] if clean else [not_utf8(1, 1, source.path.name).message]
+        return pl.DataFrame({text: [content]}), ["The file was taken as one text.", *odd]
+    frame, notes = _read_more(source)
+    if text not in frame.columns:
+        raise TrainwellError(
+            "missing_column", f"The text column {quoted(text, 40)} is missing.", argument="source",
+            got=[one[:80] for one in frame.columns[:20]], allowed=text, hint=did_you_mean(text, frame.columns),
+        )  # fmt: skip
+    return frame, notes
 
 
 def find_text(
@@ -201,14 +253,25 @@ def _of_folder(folder: Path) -> Texts:
     read = read_folder(folder)
     label, values = recognise_column(read.frame[LABEL])
     columns = {
-        TEXT: Column(TEXT, "text", {"kind": "text"}), LABEL: label, FILE: Column(FILE, "category", {"kind": "category"}),
-    }  # fmt: skip
+        TEXT: Column(TEXT, "text", {"kind": "text"}),
+        LABEL: label,
+        FILE: Column(FILE, "category", {"kind": "category"}),
+    }
     frame = pl.DataFrame([as_text(read.frame[TEXT]), values, read.frame[FILE]])
     files = read.frame[FILE]
     table = Table(pl.DataFrame(), frame.height, locate=lambda row: plain(files[row], 80))
     parts = None if read.parts is None else np.array(read.parts)
     rows = np.arange(frame.height, dtype=np.int64)
     return Texts(table, frame, columns, TEXT, rows, parts, LABEL, list(read.notes), list(read.warnings))
+
+
+def _read_more(source: Source) -> tuple[pl.DataFrame, list[str]]:
+    """A source as it is written, and what was said in reading it."""
+    if source.path is not None and source.path.is_dir():
+        read = read_folder(source.path)
+        return read.frame, [*read.notes, *(warned.message for warned in read.warnings)]
+    table = read_table(source)
+    return table.frame, list(table.notes)
 
 
 def _wordy(series: pl.Series) -> bool:
@@ -251,7 +314,7 @@ def _json_head(lines: list[str]) -> pl.DataFrame | None:
 
 
 def _csv_head(lines: list[str]) -> pl.DataFrame | None:
-    separator = max(",\t;|", key=lambda sign: lines[0].count(sign)) if lines else ","
+    separator = max(",\t;|", key=(lines or [","])[0].count)
     try:
         rows = list(csv.reader(io.StringIO("".join(lines)), delimiter=separator))[: _LOOK_ROWS + 1]
     except csv.Error:

@@ -1,11 +1,14 @@
 """Tokenizers of the library tokenizers: byte pairs learnt from the training texts, or those of a pretrained network."""
 
+# The library has types for what it returns, but not for all that it takes.
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
@@ -53,7 +56,7 @@ class Subwords:
             TrainwellError: `extra_missing`.
         """
         library = _library()
-        from tokenizers import models, normalizers, pre_tokenizers, trainers
+        from tokenizers import models, normalizers, pre_tokenizers, trainers  # noqa: PLC0415 - an extra
 
         made = library(models.BPE())
         steps = [normalizers.NFC(), *([normalizers.Lowercase()] if lowercase is not False else [])]
@@ -157,7 +160,7 @@ def unreadable(why: str) -> TrainwellError:
 
 def _library() -> type[Library]:
     try:
-        from tokenizers import Tokenizer
+        from tokenizers import Tokenizer  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise extra_missing("tokenizers", "text", "options/tokenizer") from error
     return Tokenizer
@@ -184,4 +187,4 @@ def _read_json(file: Path) -> dict[str, Any]:
         found: Any = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return cast("dict[str, Any]", found) if isinstance(found, dict) else {}

@@ -34,6 +34,11 @@ class Tokenizer(Protocol):
         ...
 
     @property
+    def longest(self) -> int | None:
+        """The most tokens that the network it belongs to can take, if it belongs to one."""
+        ...
+
+    @property
     def size(self) -> int:
         """How many token numbers there are; each is smaller than this."""
         ...

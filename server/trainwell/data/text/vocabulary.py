@@ -23,7 +23,8 @@ FIRST = 2
 WORDS, CHARACTERS = 20_000, 1_000
 # Scripts that put no spaces between words: each of their characters is a token of its own.
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
-_WORD = rf"[{_UNSPACED}]|[\p{{L}}\p{{M}}\p{{N}}_&&[^{_UNSPACED}]]+(?:['’]\p{{L}}+)*|[^\s\p{{L}}\p{{M}}\p{{N}}_]"
+# An apostrophe, straight or curved, holds a word together.
+_WORD = rf"[{_UNSPACED}]|[\p{{L}}\p{{M}}\p{{N}}_&&[^{_UNSPACED}]]+(?:['\u2019]\p{{L}}+)*|[^\s\p{{L}}\p{{M}}\p{{N}}_]"
 # A word that training shows once teaches nothing about its class that would carry over.
 _FEWEST = 2
 
@@ -40,6 +41,7 @@ class Words:
     vocabulary: tuple[str, ...]
     lowercase: bool = True
     kind: str = field(default="word", init=False)
+    longest: int | None = field(default=None, init=False)
 
     @classmethod
     def fit(cls, texts: pl.Series, size: int | None, *, lowercase: bool | None) -> Words:
@@ -85,6 +87,7 @@ class Characters:
     vocabulary: tuple[str, ...]
     lowercase: bool = False
     kind: str = field(default="char", init=False)
+    longest: int | None = field(default=None, init=False)
 
     @classmethod
     def fit(cls, texts: pl.Series, size: int | None, *, lowercase: bool | None) -> Characters:
