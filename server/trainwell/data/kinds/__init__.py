@@ -10,7 +10,8 @@ A kind's file has a docstring that says what it reads, and:
 - `encode(prepared, rows, source) -> EncodedRows`: raw rows through the fitted preprocessing.
 
 A kind that reads sources of another, but looks at them only when they are plainly its own, may add
-`evident(source) -> bool`: `inspect_data` then shows them as this kind.
+`evident(source) -> bool`: `inspect_data` then shows them as this kind. A kind whose options name files may add
+`further_content(config)`, JSON that changes with their content.
 """
 
 from __future__ import annotations

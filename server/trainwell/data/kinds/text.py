@@ -42,6 +42,7 @@ from trainwell.data.text.read import (
 )
 from trainwell.data.text.report import describe
 from trainwell.data.text.rows import frame_of_rows
+from trainwell.data.text.subwords import Subwords
 from trainwell.data.wording import counted
 from trainwell.store.workspace import workspace_at_work
 
@@ -85,6 +86,13 @@ class Config(Spec):
 def recognise(source: Source) -> int:
     """3 for texts beyond doubt, 1 for any table with words in it."""
     return fits(source)
+
+
+def further_content(config: Config) -> str | None:
+    """Tells one tokenizer from another where an option names its folder."""
+    if config.tokenizer in tokenizers.NAMES:
+        return None
+    return Subwords.of_folder(_folder(config.tokenizer)).identity
 
 
 def inspect(source: Source, target: str | None) -> dict[str, Any]:
@@ -208,9 +216,13 @@ def _fit(config: Config, train: pl.Series) -> tuple[Tokenizer, dict[str, Any]]:
     """The tokenizer, and its JSON."""
     name = AUTO if config.tokenizer == "auto" else config.tokenizer
     if name not in tokenizers.NAMES:
-        name = str(workspace_at_work().resolve_read(name, "options/tokenizer", folder=True))
+        name = str(_folder(name))
     tokenizer = tokenizers.fit(name, train, config.vocabulary, lowercase=config.lowercase)
     return tokenizer, tokenizers.packed(tokenizer)
+
+
+def _folder(name: str) -> Path:
+    return workspace_at_work().resolve_read(name, "options/tokenizer", folder=True)
 
 
 def _length(config: Config, tokenizer: Tokenizer, train: pl.Series) -> tuple[int, str]:
