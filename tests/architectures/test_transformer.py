@@ -69,7 +69,7 @@ def test_weights_built_on_the_meta_device_and_put_in_answer_alike():
     options = {"positions": "sinusoidal"}
     module = architectures.build("transformer", options, TEXT).eval()
     with torch.device("meta"):
-        again = architectures.build("transformer", options, TEXT)
+        again = architectures.build("transformer", options, TEXT).eval()
     again.load_state_dict(module.state_dict(), assign=True)
     given = texts()
     torch.testing.assert_close(again(*given), module(*given))
