@@ -79,13 +79,14 @@ def prepare(workspace: Workspace, arguments: dict[str, Any]) -> PreparedData:
     given = [name for name, value in arguments.items() if name not in _COMMON and value is not None]
     given += list(arguments.get("options") or ())
     found = find_kind(source, arguments.get("kind") or "auto", arguments.get("task") or "auto", given)
-    request = replace(_request(found, arguments), given=_given(workspace, arguments))
+    request = replace(_request(found, arguments), given={**source.parts, **_given(workspace, arguments)})
     sources = [source, *request.given.values()]
     before = [_state(one) for one in sources]
     asked = {name: value for name, value in vars(request).items() if name not in {"config", "given"}}
     asked |= {split: content_hash(one) for split, one in request.given.items()}
-    if (named_files := getattr(found, "fingerprint", None)) is not None:
-        asked["named"] = [named_files(one) for one in sources]
+    further = getattr(found, "further_content", None)
+    if further is not None:
+        asked["further"] = [further(one, request.config) for one in sources]
     fingerprint = fingerprint_of(
         content_hash(source), {**asked, "kind": found.KIND, "config": request.config.model_dump(mode="json")}
     )

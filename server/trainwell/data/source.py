@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainwell.contract.errors import TrainwellError, did_you_mean, next_call
 from trainwell.contract.text import plain
+from trainwell.data import hub as datasets
+from trainwell.store import hub
 
 if TYPE_CHECKING:
     from trainwell.store.workspace import Workspace
@@ -38,6 +40,7 @@ class Source:
         shipped: A key of `SHIPPED`.
         numbers: Where `path` holds some rows of another source: a .npy of their numbers there.
         roots: The folders that files named inside the source may lie in, the workspace first.
+        parts: Sources that belong to it and are its validation or test part as a whole.
     """
 
     name: str
@@ -47,6 +50,7 @@ class Source:
     shipped: str | None = None
     numbers: Path | None = None
     roots: tuple[Path, ...] = ()
+    parts: dict[str, Source] = field(default_factory=dict[str, "Source"])
 
     @property
     def base(self) -> Path:
@@ -131,6 +135,8 @@ def _folder_hash(folder: Path) -> str:
 
 
 def _open_named(workspace: Workspace, text: str, argument: str) -> Source:
+    if text.startswith(hub.SCHEME):
+        return _open_dataset(workspace, text, argument, text)
     try:
         path = workspace.resolve_read(text, argument, folder=True)
     except TrainwellError as error:
@@ -141,7 +147,22 @@ def _open_named(workspace: Workspace, text: str, argument: str) -> Source:
             error.hint = did_you_mean(text, SHIPPED) or error.hint
             error.allowed = error.allowed or f"a file in the workspace, or one of: {', '.join(SHIPPED)}"
         raise
-    return Source(name=path.stem, shown=plain(workspace.shown(path)), path=path, roots=_roots(workspace))
+    shown = plain(workspace.shown(path))
+    if path.is_dir() and datasets.is_dataset(path):
+        return _open_dataset(workspace, text, argument, shown)
+    return Source(name=path.stem, shown=shown, path=path, roots=_roots(workspace))
+
+
+def _open_dataset(workspace: Workspace, text: str, argument: str, shown: str) -> Source:
+    """A data set of the hub or in its layout: the training part, and the others as parts of their own."""
+    found = datasets.parts_of(workspace, text, argument)
+    name, roots = Path(text).name, _roots(workspace)
+    parts = {
+        part: Source(name=name, shown=f"{shown} ({part})", path=path, roots=roots)
+        for part, path in found.items()
+        if part != "train"
+    }
+    return Source(name=name, shown=shown, path=found["train"], roots=roots, parts=parts)
 
 
 def _roots(workspace: Workspace) -> tuple[Path, ...]:

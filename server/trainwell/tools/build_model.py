@@ -18,6 +18,7 @@ from trainwell.tools.services import Services
 TITLE = "Build model"
 HINTS = Hints(read_only=False, destructive=False, idempotent=True)
 DEFAULT_ARCHITECTURE = "auto"
+PRETRAINED = "pretrained"
 
 
 class Arguments(Spec):
@@ -45,7 +46,7 @@ class Result(Answer):
 async def call(services: Services, arguments: Arguments) -> Result:
     """Have a worker build and check it, then enter the handle."""
     prepared = services.store.artifacts.data(services.find("data", arguments.data, "data"))
-    asked, options = _asked_for(arguments)
+    asked, options = _pretrained(arguments) or _asked_for(arguments)
     built = await services.ask(
         "build", data=prepared.model_dump(mode="json"), architecture=asked, options=options,
         max_parameters=services.max_parameters(),
@@ -77,6 +78,21 @@ async def call(services: Services, arguments: Arguments) -> Result:
         report=report,
         next_call=next_call("train", model=spec.handle, train_loader=prepared.handle),
     )
+
+
+def _pretrained(arguments: Arguments) -> tuple[str, dict[str, Any]] | None:
+    """A backbone stands for the architecture `pretrained`, with the options given."""
+    if arguments.pretrained is None:
+        return None
+    if arguments.layers is not None or arguments.module is not None or arguments.architecture not in {
+        DEFAULT_ARCHITECTURE,
+        PRETRAINED,
+    }:  # fmt: skip
+        raise TrainwellError(
+            "exactly_one", "pretrained stands for itself: give no other architecture with it.", argument="pretrained",
+            allowed=["architecture", "layers", "module", "pretrained"],
+        )  # fmt: skip
+    return PRETRAINED, {**(arguments.options or {}), "source": arguments.pretrained}
 
 
 def _asked_for(arguments: Arguments) -> tuple[str, dict[str, Any]]:

@@ -21,6 +21,7 @@ from trainwell.training.device import describe_devices
 from trainwell.training.plan import plan
 from trainwell.training.seeding import seed_everything
 from trainwell.worker import weights
+from trainwell.worker.backbones import check_tokenizer
 from trainwell.worker.output import preview, write_predictions
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def _build(workspace: Workspace, arguments: Json) -> Json:
     shapes = Shapes(inputs=prepared.inputs, num_outputs=prepared.num_outputs, task=prepared.task)
     sized = shapes.model_copy(update={"rows": prepared.splits["train"]})  # widths may follow from how much there is
     name = architectures.choose(arguments["architecture"], sized)
+    check_tokenizer(name, arguments["options"], prepared)
     seed_everything(0)
     report = check_model(
         name,

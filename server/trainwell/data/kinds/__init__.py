@@ -10,8 +10,8 @@ A kind's file has a docstring that says what it reads, and:
 - `encode(prepared, rows, source) -> EncodedRows`: raw rows through the fitted preprocessing.
 
 A kind that reads sources of another, but looks at them only when they are plainly its own, may add
-`evident(source) -> bool`: `inspect_data` then shows them as this kind. A kind whose sources name further files may add
-`fingerprint(source) -> str`: what those hold now, so that data is prepared anew when one of them changes.
+`evident(source) -> bool`: `inspect_data` then shows them as this kind. A kind whose sources or options name further
+files may add `further_content(source, config)`: JSON that changes with their content, so that data is prepared anew.
 """
 
 from __future__ import annotations

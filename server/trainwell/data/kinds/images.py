@@ -83,7 +83,7 @@ def recognise(source: Source) -> int:
     return 3 if names_pictures(source) else 0
 
 
-def fingerprint(source: Source) -> str:
+def further_content(source: Source, config: Spec) -> str:  # noqa: ARG001 - one signature for all kinds
     """What the files that a table names are now: names, sizes and times; empty where the source holds the pixels."""
     held = source.path is not None and recognise_content(source.path) in {"folder", "npy", "npz"}
     return "" if held else files_state(source)
