@@ -20,6 +20,7 @@ from trainwell.contract.errors import TrainwellError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from trainwell.store.workspace import Permission
     from trainwell.tools.dispatch import Outcome
     from trainwell.tools.services import Services
 
@@ -57,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--allow-read", type=Path, metavar="DIR", action="append", default=[], help="a further folder to read from"
     )
+    _add_permissions(parser, default=False)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     def command(name: str, branch: Callable[[argparse.Namespace], int], told: str, **more: Any) -> Any:
@@ -64,7 +66,8 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(branch=branch)
         return added
 
-    command("serve", _serve, "serve MCP over standard input and output")
+    serve = command("serve", _serve, "serve MCP over standard input and output")
+    _add_permissions(serve, default=argparse.SUPPRESS)  # a flag that is missing here leaves what stands before `serve`
     call = command("call", _call, "call a tool; exit code 0 or 1")
     call.add_argument("--json", action="store_true", help="print the structured answer alone")
     call.add_argument("tool")
@@ -80,12 +83,20 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_permissions(parser: argparse.ArgumentParser, *, default: Any) -> None:
+    told = "run modules of a person's own Python files, in workers only"
+    parser.add_argument("--allow-code", action="store_true", default=default, help=told)
+    told = "download data sets and pretrained networks from the Hugging Face hub"
+    parser.add_argument("--allow-hub", action="store_true", default=default, help=told)
+
+
 def _open(options: argparse.Namespace, level: str = "WARNING") -> Services:
     from trainwell.contract.log import log_to_stderr
     from trainwell.tools.services import open_services
 
     log_to_stderr(level)
-    return open_services(options.workspace, options.skill, tuple(options.allow_read))
+    allowed: list[Permission] = [*(["code"] if options.allow_code else []), *(["hub"] if options.allow_hub else [])]
+    return open_services(options.workspace, options.skill, tuple(options.allow_read), allowed)
 
 
 def _serve(options: argparse.Namespace) -> int:

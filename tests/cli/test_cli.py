@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from trainwell import cli
 from trainwell.cli import main
 from trainwell.runs.liveness import my_identity
 
@@ -170,6 +171,7 @@ def loaded_by(*words, workspace):
     """The modules that a command loads, in a process of its own."""
     code = f"""
 import sys
+from trainwell import cli
 from trainwell.cli import main
 sys.exit(main({["--workspace", str(workspace), *words]!r}) or print(*sys.modules, file=sys.stderr))
 """
@@ -182,3 +184,21 @@ sys.exit(main({["--workspace", str(workspace), *words]!r}) or print(*sys.modules
 @pytest.mark.parametrize("words", [("call", "list_runs"), ("tools",)])
 def test_call_and_tools_load_neither_mcp_nor_torch(tmp_path, words):
     assert loaded_by(*words, workspace=tmp_path).isdisjoint({"mcp", "mcp_types", "torch", "numpy", "polars"})
+
+
+@pytest.mark.parametrize(
+    ("words", "allowed"),
+    [
+        (["serve"], set()),
+        (["serve", "--allow-code"], {"code"}),
+        (["--allow-code", "serve"], {"code"}),
+        (["--allow-code", "serve", "--allow-hub"], {"code", "hub"}),
+        (["--allow-hub", "call", "list_runs"], {"hub"}),
+    ],
+)
+def test_permissions_are_given_by_flags_before_or_behind_serve(words, allowed, tmp_path):
+    options = cli._parser().parse_args(["--workspace", str(tmp_path), *words])
+    services = cli._open(options)
+    services.store.database.close()
+
+    assert services.workspace.allow == allowed

@@ -5,7 +5,7 @@ import stat
 import pytest
 
 from trainwell.contract.errors import TrainwellError
-from trainwell.store.workspace import Workspace
+from trainwell.store.workspace import PERMISSIONS, Workspace, workspace_at_work
 
 
 @pytest.fixture
@@ -109,3 +109,27 @@ def test_only_a_handle_becomes_a_folder(workspace, handle):
     with pytest.raises(TrainwellError) as caught:
         workspace.run_dir(handle)
     assert caught.value.code == "unknown_handle"
+
+
+def test_nothing_is_permitted_unless_it_was_allowed_at_the_start(tmp_path):
+    plain, bold = Workspace.open(tmp_path), Workspace.open(tmp_path, allow=["code"])
+    assert not any(map(plain.allows, PERMISSIONS))
+    assert (bold.allows("code"), bold.allows("hub")) == (True, False)
+    bold.require("code")
+    with pytest.raises(TrainwellError) as caught:
+        bold.require("hub", "pretrained", "somebody/network")
+    assert (caught.value.code, caught.value.argument) == ("not_allowed", "pretrained")
+    assert "serve --allow-hub" in caught.value.hint
+
+
+def test_a_request_carries_the_permissions_and_nothing_that_it_makes_up(tmp_path):
+    bold = Workspace.open(tmp_path, (tmp_path,), ["code"])
+    assert Workspace.of_request(bold.to_request()) == bold
+    assert Workspace.of_request({**bold.to_request(), "allow": ["everything"]}).allow == frozenset()
+
+
+def test_the_workspace_at_work_allows_nothing_outside_of_a_request(tmp_path):
+    bold = Workspace.open(tmp_path, allow=["code"])
+    with bold.at_work():
+        assert workspace_at_work() is bold
+    assert not any(map(workspace_at_work().allows, PERMISSIONS))

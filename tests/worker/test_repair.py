@@ -25,11 +25,7 @@ def attempt(services, monkeypatch):
         for row in services.store.runs.in_states(("retrying",)):
             services.store.runs.update(row["handle"], not_before=0.0)
         run, number = claim_next(services.store, 1)
-        request = {
-            "workspace": str(services.workspace.root),
-            "allow_read": [],
-            "arguments": {"run": run, "attempt": number},
-        }
+        request = {**services.workspace.to_request(), "arguments": {"run": run, "attempt": number}}
         training_process.main(request)
         return services.store.runs.get(run)
 
@@ -137,7 +133,7 @@ def test_a_worker_that_was_given_up_before_it_began_does_nothing(call, services,
     run = submit(call)
     claim_next(services.store, 1)
     services.store.runs.update(run, attempt=7)
-    request = {"workspace": str(services.workspace.root), "allow_read": [], "arguments": {"run": run, "attempt": 1}}
+    request = {**services.workspace.to_request(), "arguments": {"run": run, "attempt": 1}}
     training_process.main(request)
     assert services.store.history.epochs(run) == []
     assert services.store.runs.get(run)["state"] == "running"

@@ -198,12 +198,7 @@ async def ask(
 
 
 def _request(workspace: Workspace, work: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "kind": work,
-        "workspace": str(workspace.root),
-        "allow_read": [str(path) for path in workspace.allow_read],
-        "arguments": arguments,
-    }
+    return {"kind": work, "arguments": arguments, **workspace.to_request()}
 
 
 async def _connect() -> anyio.abc.SocketStream:

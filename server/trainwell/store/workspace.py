@@ -5,15 +5,27 @@ from __future__ import annotations
 import os
 import re
 import stat
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from trainwell.contract.errors import TrainwellError, did_you_mean
 from trainwell.contract.text import quoted
 
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Mapping
+
 STATE_FOLDER = ".trainwell"
 LONGEST_PATH = 4096
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://")
+# What only the person who starts trainwell can allow, by the word of its flag: --allow-code, --allow-hub.
+Permission = Literal["code", "hub"]
+PERMISSIONS: dict[Permission, str] = {
+    "code": "Running a person's own Python code",
+    "hub": "Downloading from the Hugging Face hub",
+}
 _HANDLE = re.compile(r"^[a-z]+_[A-Za-z0-9._-]{1,80}$")
 
 
@@ -31,13 +43,16 @@ def find_root(given: Path | None) -> Path:
 
 @dataclass(frozen=True)
 class Workspace:
-    """A folder that may be read and written, and further folders that may be read."""
+    """A folder that may be read and written, further folders that may be read, and what else is permitted."""
 
     root: Path
     allow_read: tuple[Path, ...] = ()
+    allow: frozenset[Permission] = frozenset()
 
     @classmethod
-    def open(cls, root: Path | None = None, allow_read: tuple[Path, ...] = ()) -> Workspace:
+    def open(
+        cls, root: Path | None = None, allow_read: tuple[Path, ...] = (), allow: Iterable[Permission] = ()
+    ) -> Workspace:
         """Make the state folders where they are missing.
 
         Raises:
@@ -57,7 +72,48 @@ class Workspace:
                 argument="--workspace",
                 hint="Start the server with --workspace DIR, a folder that you may write to.",
             ) from error
-        return cls(folder.resolve(), tuple(path.expanduser().resolve() for path in allow_read))
+        return cls(folder.resolve(), tuple(path.expanduser().resolve() for path in allow_read), frozenset(allow))
+
+    @classmethod
+    def of_request(cls, request: Mapping[str, Any]) -> Workspace:
+        """The workspace of a request to a worker, with the permissions of whoever asks."""
+        allowed: list[Permission] = [permission for permission in PERMISSIONS if permission in request["allow"]]
+        return cls.open(Path(request["workspace"]), tuple(map(Path, request["allow_read"])), allowed)
+
+    def to_request(self) -> dict[str, Any]:
+        """What a worker must be told of it, as JSON; `of_request` reads it."""
+        folders = [str(path) for path in self.allow_read]
+        return {"workspace": str(self.root), "allow_read": folders, "allow": sorted(self.allow)}
+
+    def allows(self, permission: Permission) -> bool:
+        """Whether the person who started this process has allowed it."""
+        return permission in self.allow
+
+    def require(self, permission: Permission, argument: str | None = None, got: str | None = None) -> None:
+        """Refuse what has not been allowed.
+
+        Raises:
+            TrainwellError: `not_allowed`.
+        """
+        if self.allows(permission):
+            return
+        raise TrainwellError(
+            "not_allowed",
+            f"{PERMISSIONS[permission]} is off: only the person who starts trainwell can allow it.",
+            argument=argument,
+            got=got,
+            hint=f"Ask for a server started as `trainwell serve --allow-{permission}`; on the command line it is "
+            f"`trainwell --allow-{permission} call ...`.",
+        )
+
+    @contextmanager
+    def at_work(self) -> Generator[None]:
+        """While this lasts, `workspace_at_work` gives this workspace."""
+        token = _at_work.set(self)
+        try:
+            yield
+        finally:
+            _at_work.reset(token)
 
     @property
     def state(self) -> Path:
@@ -89,7 +145,7 @@ class Workspace:
         """
         path = self._resolve(text, argument)
         if not any(path.is_relative_to(folder) for folder in (self.root, *self.allow_read)):
-            raise self._outside(text, argument)
+            raise _outside((self.root, *self.allow_read), text, argument)
         try:
             mode = path.stat().st_mode
         except FileNotFoundError as error:
@@ -111,7 +167,7 @@ class Workspace:
         """
         path = self._resolve(text, argument)
         if not path.is_relative_to(self.root):
-            raise self._outside(text, argument)
+            raise _outside((self.root, *self.allow_read), text, argument)
         if path.is_relative_to(self.state):
             raise TrainwellError(
                 "path_reserved",
@@ -147,17 +203,6 @@ class Workspace:
         except (OSError, RuntimeError) as error:  # a loop of symbolic links, a name too long
             raise TrainwellError("bad_path", "This path cannot be followed.", argument=argument, got=text) from error
 
-    def _outside(self, text: str, argument: str) -> TrainwellError:
-        folders = [str(folder) for folder in (self.root, *self.allow_read)]
-        return TrainwellError(
-            "path_outside_workspace",
-            "This path leads out of the workspace.",
-            argument=argument,
-            got=text,
-            allowed=f"paths under {', '.join(folders)}",
-            hint="Copy the file into the workspace, or start the server with --allow-read DIR.",
-        )
-
     def _not_found(self, text: str, path: Path, argument: str) -> TrainwellError:
         try:
             names = [self.shown(entry) for entry in path.parent.iterdir() if not entry.name.startswith(".")]
@@ -172,6 +217,27 @@ class Workspace:
             got=text,
             hint=near or seen,
         )
+
+
+# The workspace of the request that this process carries out. Deep inside, where foreign code is loaded, it decides
+# whether it may be: without a request, nothing is allowed.
+_at_work: ContextVar[Workspace | None] = ContextVar("workspace at work", default=None)
+
+
+def workspace_at_work() -> Workspace:
+    """The workspace whose work is done here; outside of any request one that allows nothing and holds no file."""
+    return _at_work.get() or Workspace(Path(os.devnull))
+
+
+def _outside(folders: Iterable[Path], text: str, argument: str) -> TrainwellError:
+    return TrainwellError(
+        "path_outside_workspace",
+        "This path leads out of the workspace.",
+        argument=argument,
+        got=text,
+        allowed=f"paths under {', '.join(map(str, folders))}",
+        hint="Copy the file into the workspace, or start the server with --allow-read DIR.",
+    )
 
 
 def _bad_characters(text: str) -> str | None:

@@ -15,10 +15,11 @@ from trainwell.store.store import Store
 from trainwell.store.workspace import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
     from pathlib import Path
 
     from trainwell.contract.manifest import Manifest
+    from trainwell.store.workspace import Permission
 
 #: Training needs 16 bytes a parameter (weights, gradients, two moments of AdamW, in fp32) and room for the rest.
 _BYTES_PER_PARAMETER = 16
@@ -89,12 +90,17 @@ def exactly_one(**given: Any) -> str:
     return names[0]
 
 
-def open_services(root: Path | None = None, skill: Path | None = None, allow_read: tuple[Path, ...] = ()) -> Services:
+def open_services(
+    root: Path | None = None,
+    skill: Path | None = None,
+    allow_read: tuple[Path, ...] = (),
+    allow: Iterable[Permission] = (),
+) -> Services:
     """Open a workspace and the manifest that rules it.
 
     Raises:
         TrainwellError: The workspace, the store or the manifest cannot be used.
     """
     manifest = load_manifest(skill)
-    workspace = Workspace.open(root, allow_read)
+    workspace = Workspace.open(root, allow_read, allow)
     return Services(workspace, Store.open(workspace), manifest)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from loguru import logger
@@ -16,26 +15,22 @@ from trainwell.worker.limits import limit_memory
 from trainwell.worker.short import WORK
 
 
-def workspace_of(request: dict[str, Any]) -> Workspace:
-    """The workspace that a request is about."""
-    return Workspace.open(Path(request["workspace"]), tuple(map(Path, request["allow_read"])))
-
-
 def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Do what a request asks for.
 
     Returns:
         `{"result": ...}` or `{"error": ...}` with the fields of a TrainwellError.
     """
-    workspace = workspace_of(request)
     if request["kind"] == "train":
         training_process.main(request)
         return {"result": {}}
+    workspace = Workspace.of_request(request)
     logger.remove()
     logger.add(workspace.state / "logs" / "worker.log", rotation="5 MB", retention=2, diagnose=False, backtrace=False)
     limit_memory()
     try:
-        return {"result": finite(WORK[request["kind"]](workspace, request["arguments"]))}
+        with workspace.at_work():
+            return {"result": finite(WORK[request["kind"]](workspace, request["arguments"]))}
     except TrainwellError as error:
         return {"error": error.to_json()}
     except Exception as error:  # noqa: BLE001 - the border of the process: everything becomes an answer

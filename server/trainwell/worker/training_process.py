@@ -32,7 +32,7 @@ _STOPPED = {"stop_requested", "finding"}
 
 def main(request: dict[str, Any]) -> None:
     """Carry out one attempt; returns when there is nothing left for this process to do."""
-    workspace = Workspace.open(Path(request["workspace"]), tuple(map(Path, request["allow_read"])))
+    workspace = Workspace.of_request(request)
     run, attempt = request["arguments"]["run"], int(request["arguments"]["attempt"])
     log_to(workspace.run_dir(run) / "log.txt")
     limit_memory()
@@ -41,7 +41,8 @@ def main(request: dict[str, Any]) -> None:
         logger.warning("attempt {} of {} was given up before it began", attempt, run)
         return
     try:
-        carry_out(workspace, store, run, attempt)
+        with workspace.at_work():
+            carry_out(workspace, store, run, attempt)
     except Exception as error:  # noqa: BLE001 - the border of the process: the cause goes into the run's record
         logger.opt(exception=error).error("attempt {} of {} failed", attempt, run)
         end_attempt(store, run, attempt, cause_of(error), told(error))
