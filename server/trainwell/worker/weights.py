@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -85,11 +86,12 @@ def of_file(path: Path) -> tuple[Trained, dict[str, Any]]:
 
 
 def _with_weights(model: ModelSpec, weights: Mapping[str, torch.Tensor]) -> torch.nn.Module:
-    """Build on the meta device, so that a forged description allocates nothing, and put the weights in."""
+    """Build on the meta device where that is possible, so that a forged description allocates nothing; fill it."""
     _must_be_ours(model)
-    with torch.device("meta"):
+    meta = architectures.on_meta(model.architecture)
+    with torch.device("meta") if meta else nullcontext():
         module = architectures.build(model.architecture, model.options, model.shapes)
-    _load(module, weights, assign=True)
+    _load(module, weights, assign=meta)
     return module.eval()
 
 
