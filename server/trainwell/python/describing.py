@@ -197,7 +197,8 @@ def scale_words(prepared: PreparedData) -> tuple[str, ...]:
     known = prepared.encoding
     if not known or prepared.task == "reconstruction":
         return ()
-    mean, deviation = max(map(abs, known["guess"])), known["chance_loss"] ** 0.5
+    guess: list[float] = known["guess"]
+    mean, deviation = max(abs(value) for value in guess), float(known["chance_loss"]) ** 0.5
     if mean <= FAR * max(deviation, 1.0) and SMALL <= deviation <= LARGE:
         return ()
     told = f"the target lies up to {mean:.3g} from 0 and spreads by {deviation:.3g}"

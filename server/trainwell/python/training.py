@@ -34,6 +34,8 @@ from trainwell.store.handles import new_handle
 from trainwell.store.store import Store
 from trainwell.store.workspace import Workspace
 from trainwell.training.fit import FitJob, FitOutcome, fit
+from trainwell.training.seeding import derive
+from trainwell.training.streams import OwnRandom
 from trainwell.worker.failures import cause_of
 from trainwell.worker.failures import told as told_error
 from trainwell.worker.recorder import Recorder
@@ -111,7 +113,9 @@ def train(  # noqa: PLR0913 - the manifest's own parameters, and few besides
         earlier = None if resume is None else _earlier(store, resume, given)
         seed = whole["seed"] if earlier is None else earlier.config.seed
         with torch.random.fork_rng(range(torch.cuda.device_count())):
-            loaded = load(train_loader, val_loader, seed=seed, stream=stream)
+            # Rows that draw when they are read (augmentation) are the same again when the run is resumed.
+            with OwnRandom(derive(seed, "reading")).in_place():
+                loaded = load(train_loader, val_loader, seed=seed, stream=stream)
             described = describe(model, loaded, task if earlier is None else earlier.data.task)
             carried = _Carried(place, store, model, loaded, described, verbose=verbose)
             if earlier is None:
