@@ -159,14 +159,9 @@ def _prepared(task: Task, loaded: Loaded, train: Columns, validation: Columns, w
     )
     target = train[-1]
     labels = width if task in {"classification", "multilabel"} else 0
-    counts: list[int] = []
-    if task == "classification":
-        counts = np.bincount(target, minlength=labels).tolist()
-    elif task == "multilabel":
-        labels = target.shape[1]
-        counts = target.sum(axis=0).astype(int).tolist()
-    if loaded.stream is not None:  # only a sample of the rows is known
-        counts = [round(count * loaded.train_rows / len(target)) for count in counts]
+    labels = target.shape[1] if task == "multilabel" else labels
+    known = _counts(task, target, labels) * (loaded.train_rows / len(target))  # of a stream only a sample is known
+    counts = (known + _counts(task, validation[-1], labels)).round().astype(int).tolist()
     fingerprint = _fingerprint(loaded, train, validation)
     return PreparedData(
         handle=content_handle("data", PYTHON, fingerprint),
@@ -184,6 +179,13 @@ def _prepared(task: Task, loaded: Loaded, train: Columns, validation: Columns, w
         baseline=_baseline(task, target, validation[-1]),
         encoding={} if labels else _scale(target),
     )
+
+
+def _counts(task: Task, target: np.ndarray[Any, Any], labels: int) -> np.ndarray[Any, Any]:
+    """Rows of each class or label, (labels,)."""
+    if not labels:
+        return np.zeros(0)
+    return np.bincount(target, minlength=labels) if task == "classification" else target.sum(axis=0)
 
 
 def _scale(target: np.ndarray[Any, Any]) -> dict[str, Any]:
