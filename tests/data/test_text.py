@@ -56,7 +56,11 @@ def test_words_that_only_other_parts_hold_are_unknown(table):
     own = tokenizers.unpacked(prepared.encoding["tokenizer"])
     known = set(own.vocabulary)
     train = data.load_split(table, prepared, "train")
-    shown = {word for row in train.rows for word in Words.fit(pl.Series([TEXTS[row][0]] * 2), None, lowercase=None).vocabulary}
+    shown = {
+        word
+        for row in train.rows
+        for word in Words.fit(pl.Series([TEXTS[row][0]] * 2), None, lowercase=None).vocabulary
+    }
     assert known <= shown
     encoded = data.encode(prepared, rows=["zzyzx"])
     assert encoded.inputs[0][0, 0] == 1
@@ -182,12 +186,16 @@ def test_the_length_holds_nearly_all_training_texts(table):
     own = tokenizers.unpacked(prepared.encoding["tokenizer"])
     train = data.load_split(table, prepared, "train")
     counts = own.counts(pl.Series([TEXTS[row][0] for row in train.rows]))
-    assert 0.98 <= (counts <= prepared.inputs[0].shape[0]).mean()
+    assert (counts <= prepared.inputs[0].shape[0]).mean() >= 0.98
     assert prepared.inputs[0].shape[0] % 8 == 0
 
 
 def test_ordinary_tables_stay_tables(workspace):
-    write_table(workspace.root / "t.csv", [(i * 7 % 13, "ab"[i % 2], f"name {i % 5}") for i in range(50)], header=("n", "y", "who"))
+    write_table(
+        workspace.root / "t.csv",
+        [(i * 7 % 13, "ab"[i % 2], f"name {i % 5}") for i in range(50)],
+        header=("n", "y", "who"),
+    )
     assert data.prepare(workspace, {"source": "t.csv", "target": "y"}).kind == "tabular"
     assert data.prepare(workspace, {"source": "iris"}).kind == "tabular"
 
@@ -251,4 +259,7 @@ def test_scripts_without_spaces_are_cut_into_characters():
 def test_characters_beyond_the_first_plane_are_single_tokens():
     characters = Characters.fit(pl.Series(["a😀b", "a😀"]), None, lowercase=None)
     ids, counts = characters.flat(pl.Series(["😀a?"]), 10)
-    assert (counts.tolist(), ids.tolist()) == ([3], [characters.vocabulary.index("😀") + 2, characters.vocabulary.index("a") + 2, 1])
+    assert (counts.tolist(), ids.tolist()) == (
+        [3],
+        [characters.vocabulary.index("😀") + 2, characters.vocabulary.index("a") + 2, 1],
+    )
