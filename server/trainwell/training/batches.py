@@ -222,7 +222,7 @@ def choose_batch_size(rows: int, asked: int | None, module: nn.Module) -> tuple[
         return rows, f"batch_size {rows}: there are no more training rows than that ({asked} was asked)"
     if asked == 1 and rows > 1 and any(isinstance(layer, _BatchNorm) for layer in module.modules()):
         return 2, "batch_size 2: batch norm cannot learn from one row (1 was asked)"
-    return asked, f"batch_size {asked}: as asked"
+    return asked, f"batch_size {asked}: {len(batch_sizes(rows, asked))} steps an epoch from {rows} rows"
 
 
 def automatic_batch_size(rows: int) -> int:

@@ -64,12 +64,10 @@ class Muon(AdamW):
 def orthogonal(matrix: Tensor) -> Tensor:
     """A matrix (R, C) with its singular values moved near 1 by Newton-Schulz steps, in the device's fast precision."""
     a, b, c = COEFFICIENTS
-    found = matrix.to(_DTYPES.get(matrix.device.type, torch.float32))
-    tall = found.shape[0] > found.shape[1]
-    if tall:
-        found = found.T
-    found = torch.div(found, torch.linalg.vector_norm(found).clamp_min(SMALLEST))
+    tall = matrix.shape[0] > matrix.shape[1]
+    wide: Tensor = (matrix.T if tall else matrix).to(_DTYPES.get(matrix.device.type, torch.float32))
+    found = wide * (wide * wide).sum().sqrt().clamp_min(SMALLEST).reciprocal()
     for _ in range(ITERATIONS):
-        gram = found @ found.T
+        gram: Tensor = found @ found.T
         found = torch.addmm(found, torch.addmm(gram, gram, gram, beta=b, alpha=c), found, beta=a)
     return (found.T if tall else found).to(matrix.dtype)

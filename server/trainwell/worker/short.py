@@ -83,7 +83,7 @@ def _plan(workspace: Workspace, arguments: Json) -> Json:
     """
     asked = arguments["spec"]
     model, prepared = ModelSpec.model_validate(asked["model"]), PreparedData.model_validate(asked["data"])
-    config, chosen = recipes.resolve(asked["config"], model, prepared)
+    config, chosen = recipes.resolve(asked["config"], model, prepared, asked["limits"])
     spec = RunSpec.model_validate({**asked, "config": config.model_dump(mode="json")})
     planned = plan(spec, weights.fresh(spec), data.load_split(workspace, prepared, "train"))
     planned["decisions"] = [*chosen, *planned["decisions"]]
