@@ -7,7 +7,8 @@ A family's file has a module docstring (what to expect of it, where it comes fro
 - `settle(config, shapes)`: the config with no choice left open, and what was chosen in words;
 - `build(config, shapes)`: the module from a settled config. `forward(*inputs)` takes the inputs in their order and
   gives (B, K) logits, or (B, values) for what is measured;
-- `recipe(config, shapes)`, where the general way of training is not the best for it: a `Recipe`.
+- `recipe(config, shapes)`, where the general way of training is not the best for it: a `Recipe`;
+- `ON_META = False`, where its modules cannot be built on the meta device.
 
 Letters in shapes: B rows of a batch, T time, C channels, H and W height and width, F features, K outputs.
 Importing this package loads no torch; asking it for a family does.
@@ -95,6 +96,11 @@ def recipe(name: str, options: Mapping[str, Any], shapes: Shapes) -> Recipe:
     family = _family(name)
     wanted = getattr(family, "recipe", None)
     return Recipe() if wanted is None else wanted(_checked(name, options), shapes)
+
+
+def on_meta(name: str) -> bool:
+    """Whether the family's modules can be built and run on the meta device, where nothing is allocated."""
+    return getattr(_family(name), "ON_META", True)
 
 
 def settle(name: str, options: Mapping[str, Any], shapes: Shapes) -> tuple[dict[str, Any], list[str]]:

@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import copy
 import math
+from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import psutil
 import torch
@@ -17,15 +19,17 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from trainwell import architectures
 from trainwell.contract.errors import TrainwellError
-from trainwell.contract.text import rounded
+from trainwell.contract.text import plain, rounded
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from trainwell.contract.specs import Shapes, Task, TensorSpec
 
+MOST_TOLD = 200  # characters of an exception
 ROWS = 4  # enough for batch norm to have a variance
 MOST_LAYERS_SHOWN = 20
+ENTRY = "entry"  # brings inputs to the layers; what is not learnt there is not shown
 ADAM_BYTES = 16  # per trainable parameter: weight, gradient and two moments, float32 each
 MEMORY_SHARE = 0.8  # of the free memory, for the check itself
 _DTYPES = {"float32": torch.float32, "uint8": torch.uint8, "int32": torch.int32, "int64": torch.int64}
@@ -61,12 +65,13 @@ def check_model(
         TrainwellError: `model_too_large`, `not_enough_memory`, `model_check_failed`, or as `architectures.settle`.
     """
     settled, notes = architectures.settle(name, options, shapes)
-    with torch.device("meta"):
-        sketch = architectures.build(name, settled, shapes)
+    sketch = _sketch(name, settled, shapes)
     parameters = sum(parameter.numel() for parameter in sketch.parameters())
     trainable = sum(parameter.numel() for parameter in sketch.parameters() if parameter.requires_grad)
     if parameters > max_parameters:
         raise _too_large(sketch, parameters, max_parameters, name)
+    if not trainable:
+        raise _failed("It has no parameters to train.", shapes)
     few, many = (_survey(sketch, shapes, task, rows) for rows in (ROWS, 2 * ROWS))
     report: dict[str, Any] = {
         "options": settled,
@@ -87,9 +92,16 @@ def check_model(
     return report
 
 
+def _sketch(name: str, settled: dict[str, Any], shapes: Shapes) -> nn.Module:
+    """The module without memory where its family can; the random state stays as it was."""
+    with torch.random.fork_rng(devices=[]), torch.device("meta") if architectures.on_meta(name) else nullcontext():
+        return architectures.build(name, settled, shapes)
+
+
 def _survey(sketch: nn.Module, shapes: Shapes, task: Task, rows: int) -> _Survey:
-    """One forward and backward pass over meta tensors."""
+    """One forward and backward pass, over meta tensors where the sketch is on the meta device."""
     survey = _Survey()
+    meta = all(parameter.is_meta for parameter in sketch.parameters())
     known = {id(parameter) for parameter in sketch.parameters()}
     kept: dict[int, Tensor] = {}
 
@@ -99,34 +111,51 @@ def _survey(sketch: nn.Module, shapes: Shapes, task: Task, rows: int) -> _Survey
         return tensor
 
     def watch(layer_name: str, layer: nn.Module) -> Any:
-        def seen(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
-            survey.layers.append(_layer_row(layer_name, layer, output))
-            survey.widest_bytes = max(survey.widest_bytes, output.numel() * output.element_size())
+        def seen(_module: nn.Module, _inputs: Any, output: Any) -> None:
+            outputs = list(_tensors(output))
+            survey.layers.append(_layer_row(layer_name, layer, outputs))
+            survey.widest_bytes = max(survey.widest_bytes, _size(outputs))
 
         return layer.register_forward_hook(seen)
 
     named: list[tuple[str, nn.Module]] = list(sketch.named_modules())  # pyright: ignore[reportUnknownArgumentType]
-    hooks = [watch(label, layer) for label, layer in named if next(layer.children(), None) is None]
+    hooks = [watch(label, layer) for label, layer in named if next(layer.children(), None) is None and label != ENTRY]
     try:
-        with FlopCounterMode(display=False) as flops:
-            inputs = [torch.empty((rows, *spec.shape), device="meta", dtype=_dtype(spec)) for spec in shapes.inputs]
-            with saved_tensors_hooks(keep, lambda tensor: tensor):
-                loss = _loss(sketch(*inputs), shapes, task, rows)
-            loss.backward()
+        # oneDNN's recurrent layers are one operation whose FLOPs nobody counts.
+        with torch.random.fork_rng(devices=[]), torch.backends.mkldnn.flags(enabled=False, allow_tf32=None):
+            made = [_rows_of(spec, shapes, rows) for spec in shapes.inputs]
+            inputs = [x.to("meta") for x in made] if meta else made
+            with FlopCounterMode(display=False) as flops:
+                with saved_tensors_hooks(keep, lambda tensor: tensor):
+                    loss = _loss(sketch(*inputs), shapes, task, rows)
+                _backward(loss, shapes)
     finally:
         for hook in hooks:
             hook.remove()
         sketch.zero_grad(set_to_none=True)
     survey.flops = flops.get_total_flops()
-    survey.saved_bytes = sum(tensor.numel() * tensor.element_size() for tensor in kept.values())
+    survey.saved_bytes = _size(kept.values())
     return survey
 
 
-def _layer_row(label: str, layer: nn.Module, output: Tensor) -> dict[str, Any]:
+def _tensors(output: Any) -> Iterable[Tensor]:
+    """The tensors in what a layer gave; recurrent layers give several."""
+    if isinstance(output, Tensor):
+        yield output
+    elif isinstance(output, tuple | list):
+        for item in cast("tuple[Any, ...]", output):
+            yield from _tensors(item)
+
+
+def _size(tensors: Iterable[Tensor]) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+
+def _layer_row(label: str, layer: nn.Module, outputs: list[Tensor]) -> dict[str, Any]:
     return {
         "name": label,
         "type": type(layer).__name__,
-        "output_shape": list(output.shape[1:]),
+        "output_shape": list(outputs[0].shape[1:]) if outputs else [],
         "parameters": sum(parameter.numel() for parameter in layer.parameters(recurse=False)),
     }
 
@@ -146,32 +175,54 @@ def _really(name: str, settled: dict[str, Any], shapes: Shapes, task: Task) -> t
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         module = architectures.build(name, settled, shapes).train()
-        inputs = [_rows_of(spec, shapes) for spec in shapes.inputs]
+        inputs = [_rows_of(spec, shapes, ROWS) for spec in shapes.inputs]
         loss = _loss(module(*inputs), shapes, task, ROWS)
         if not math.isfinite(loss.item()):
-            raise _failed("The loss is not finite with fresh weights.")
-        loss.backward()
-    silent = _check_gradients(module)
+            raise _failed("The loss is not finite with fresh weights.", shapes)
+        _backward(loss, shapes)
+        with torch.no_grad():
+            _loss(module.eval()(*[x[:1] for x in inputs]), shapes, task, 1)
+    silent = _check_gradients(module, shapes)
+    if not architectures.on_meta(name):
+        _check_copy(module, shapes)
+    learning = sum(parameter.requires_grad for parameter in module.parameters())
     zeros = f"; {len(silent)} of them exactly 0" if silent else ""
     checks = {
         "output_shape": ["B", shapes.num_outputs],
         "loss_at_initialisation": round(loss.item(), 4),
         "expected_loss": round(_expected_loss(shapes, task), 4),
-        "gradients": f"all {len(list(module.parameters()))} parameter tensors get a finite gradient{zeros}",
+        "gradients": f"all {learning} parameter tensors get a finite gradient{zeros}",
     }
     return checks, silent
 
 
-def _check_gradients(module: nn.Module) -> list[str]:
+def _backward(loss: Tensor, shapes: Shapes) -> None:
+    if not loss.requires_grad:
+        raise _failed("No gradient leads from the output back to a parameter.", shapes)
+    try:
+        loss.backward()
+    except (RuntimeError, TypeError, ValueError) as error:  # a backward pass of somebody's own
+        raise _failed(f"The backward pass fails: {plain(str(error), MOST_TOLD)}.", shapes) from None
+
+
+def _check_copy(module: nn.Module, shapes: Shapes) -> None:
+    """Training is timed on a copy of the network."""
+    try:
+        copy.deepcopy(module)
+    except (RuntimeError, TypeError, AttributeError, ValueError) as error:
+        raise _failed(f"It cannot be copied: {plain(str(error), MOST_TOLD)}.", shapes) from None
+
+
+def _check_gradients(module: nn.Module, shapes: Shapes) -> list[str]:
     """Refuse missing and non-finite gradients; return the names of weights whose gradient is exactly 0."""
     silent: list[str] = []
     for label, parameter in module.named_parameters():
         if not parameter.requires_grad:
             continue
         if parameter.grad is None:
-            raise _failed(f"{label} gets no gradient, so it would never learn.")
+            raise _failed(f"{label} gets no gradient, so it would never learn.", shapes)
         if not bool(torch.isfinite(parameter.grad).all()):
-            raise _failed(f"The gradient of {label} is not finite.")
+            raise _failed(f"The gradient of {label} is not finite.", shapes)
         # LoRA starts with one of its two matrices at 0, so the other one's gradient is 0 at first.
         if parameter.ndim > 1 and "lora_A" not in label and not bool(parameter.grad.any()):
             silent.append(label)
@@ -182,18 +233,18 @@ def _dtype(spec: TensorSpec) -> torch.dtype:
     return _DTYPES.get(spec.dtype, torch.float32)
 
 
-def _rows_of(spec: TensorSpec, shapes: Shapes) -> Tensor:
+def _rows_of(spec: TensorSpec, shapes: Shapes, rows: int) -> Tensor:
     """Made-up rows that could be real ones."""
-    size = (ROWS, *spec.shape)
+    size = (rows, *spec.shape)
     if spec.role == "length":
         steps = next((one.shape[0] for one in shapes.of_role("sequence", "tokens")), 1)
-        return torch.linspace(1, steps, ROWS).long()
+        return torch.linspace(1, steps, rows).long()
     if spec.role == "image":
         return torch.randint(0, 256, size, dtype=_dtype(spec))
     if spec.role == "tokens":
         return torch.randint(1, max(2, spec.sizes[0]), size, dtype=_dtype(spec))
     if spec.role == "categories":
-        return torch.stack([torch.randint(0, count, (ROWS,), dtype=_dtype(spec)) for count in spec.sizes], dim=1)
+        return torch.stack([torch.randint(0, count, (rows,), dtype=_dtype(spec)) for count in spec.sizes], dim=1)
     values = torch.randn(size)
     return values if _dtype(spec).is_floating_point else (values > 0).to(_dtype(spec))
 
@@ -205,11 +256,15 @@ def _targets(shapes: Shapes, task: Task, rows: int, device: torch.device) -> Ten
     return alternate if task == "multilabel" else alternate * 2 - 1  # standardised: mean 0, variance 1
 
 
-def _loss(outputs: Tensor, shapes: Shapes, task: Task, rows: int) -> Tensor:
+def _loss(outputs: Any, shapes: Shapes, task: Task, rows: int) -> Tensor:
     """Mean loss over rows with made-up targets."""
     expected = (rows, shapes.num_outputs)
+    if not isinstance(outputs, Tensor):
+        raise _failed(f"The output is a {type(outputs).__name__}, not a tensor.", shapes)
     if tuple(outputs.shape) != expected:
-        raise _failed(f"The output has the shape {tuple(outputs.shape)}, not {expected}.")
+        raise _failed(f"The output has the shape {tuple(outputs.shape)}, not {expected}.", shapes)
+    if not outputs.is_floating_point():
+        raise _failed(f"The output is {outputs.dtype}, not floating point.", shapes)
     targets = _targets(shapes, task, rows, outputs.device)
     if task == "classification":
         return functional.cross_entropy(outputs, targets)
@@ -257,7 +312,10 @@ def _too_large(sketch: nn.Module, parameters: int, most: int, name: str) -> Trai
     )
 
 
-def _failed(message: str) -> TrainwellError:
+def _failed(message: str, shapes: Shapes) -> TrainwellError:
+    given = ", ".join(f"{one.name} (B{''.join(f', {size}' for size in one.shape)})" for one in shapes.inputs)
     return TrainwellError(
-        "model_check_failed", message, hint="Add batch norm, use ReLU, or take fewer or simpler layers."
+        "model_check_failed",
+        message,
+        hint=f"It is given {given} and must give (B, {shapes.num_outputs}), finite, with a gradient for each weight.",
     )

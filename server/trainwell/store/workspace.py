@@ -145,7 +145,7 @@ class Workspace:
         """
         path = self._resolve(text, argument)
         if not any(path.is_relative_to(folder) for folder in (self.root, *self.allow_read)):
-            raise self._outside(text, argument)
+            raise _outside((self.root, *self.allow_read), text, argument)
         try:
             mode = path.stat().st_mode
         except FileNotFoundError as error:
@@ -167,7 +167,7 @@ class Workspace:
         """
         path = self._resolve(text, argument)
         if not path.is_relative_to(self.root):
-            raise self._outside(text, argument)
+            raise _outside((self.root, *self.allow_read), text, argument)
         if path.is_relative_to(self.state):
             raise TrainwellError(
                 "path_reserved",
@@ -203,17 +203,6 @@ class Workspace:
         except (OSError, RuntimeError) as error:  # a loop of symbolic links, a name too long
             raise TrainwellError("bad_path", "This path cannot be followed.", argument=argument, got=text) from error
 
-    def _outside(self, text: str, argument: str) -> TrainwellError:
-        folders = [str(folder) for folder in (self.root, *self.allow_read)]
-        return TrainwellError(
-            "path_outside_workspace",
-            "This path leads out of the workspace.",
-            argument=argument,
-            got=text,
-            allowed=f"paths under {', '.join(folders)}",
-            hint="Copy the file into the workspace, or start the server with --allow-read DIR.",
-        )
-
     def _not_found(self, text: str, path: Path, argument: str) -> TrainwellError:
         try:
             names = [self.shown(entry) for entry in path.parent.iterdir() if not entry.name.startswith(".")]
@@ -238,6 +227,17 @@ _at_work: ContextVar[Workspace | None] = ContextVar("workspace at work", default
 def workspace_at_work() -> Workspace:
     """The workspace whose work is done here; outside of any request one that allows nothing and holds no file."""
     return _at_work.get() or Workspace(Path(os.devnull))
+
+
+def _outside(folders: Iterable[Path], text: str, argument: str) -> TrainwellError:
+    return TrainwellError(
+        "path_outside_workspace",
+        "This path leads out of the workspace.",
+        argument=argument,
+        got=text,
+        allowed=f"paths under {', '.join(map(str, folders))}",
+        hint="Copy the file into the workspace, or start the server with --allow-read DIR.",
+    )
 
 
 def _bad_characters(text: str) -> str | None:

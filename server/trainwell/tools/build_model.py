@@ -18,7 +18,6 @@ from trainwell.tools.services import Services
 TITLE = "Build model"
 HINTS = Hints(read_only=False, destructive=False, idempotent=True)
 DEFAULT_ARCHITECTURE = "auto"
-PRETRAINED = "pretrained"
 
 
 class Arguments(Spec):
@@ -46,7 +45,7 @@ class Result(Answer):
 async def call(services: Services, arguments: Arguments) -> Result:
     """Have a worker build and check it, then enter the handle."""
     prepared = services.store.artifacts.data(services.find("data", arguments.data, "data"))
-    asked, options = _pretrained(arguments) or _asked_for(arguments)
+    asked, options = _asked_for(services, arguments)
     built = await services.ask(
         "build", data=prepared.model_dump(mode="json"), architecture=asked, options=options,
         max_parameters=services.max_parameters(),
@@ -80,31 +79,28 @@ async def call(services: Services, arguments: Arguments) -> Result:
     )
 
 
-def _pretrained(arguments: Arguments) -> tuple[str, dict[str, Any]] | None:
-    """A backbone stands for the architecture `pretrained`, with the options given."""
-    if arguments.pretrained is None:
-        return None
-    if arguments.layers is not None or arguments.module is not None or arguments.architecture not in {
-        DEFAULT_ARCHITECTURE,
-        PRETRAINED,
-    }:  # fmt: skip
-        raise TrainwellError(
-            "exactly_one", "pretrained stands for itself: give no other architecture with it.", argument="pretrained",
-            allowed=["architecture", "layers", "module", "pretrained"],
-        )  # fmt: skip
-    return PRETRAINED, {**(arguments.options or {}), "source": arguments.pretrained}
-
-
-def _asked_for(arguments: Arguments) -> tuple[str, dict[str, Any]]:
-    if arguments.layers is None:
-        return arguments.architecture, arguments.options or {}
-    if arguments.options is not None or arguments.architecture not in {DEFAULT_ARCHITECTURE, "layers"}:
+def _asked_for(services: Services, arguments: Arguments) -> tuple[str, dict[str, Any]]:
+    """The architecture and its options; `layers`, `module` and `pretrained` stand for an architecture of their own."""
+    options = arguments.options or {}
+    own = {"layers": arguments.layers, "module": arguments.module, "pretrained": arguments.pretrained}
+    given = [name for name, value in own.items() if value is not None]
+    if not given:
+        return arguments.architecture, options
+    name = given[0]
+    if len(given) > 1 or arguments.architecture not in {DEFAULT_ARCHITECTURE, name}:
         raise TrainwellError(
             "exactly_one",
-            "layers stand for themselves: give no architecture and no options with them.",
-            argument="layers",
-            allowed=["layers", "architecture and options"],
+            f"{name} stands for itself: give no other architecture with it.",
+            argument=name,
+            allowed=["architecture", *own],
         )
+    if arguments.module is not None:
+        services.workspace.require("code", "module", arguments.module)
+        return "module", {"module": arguments.module, "arguments": options}
+    if arguments.pretrained is not None:
+        return "pretrained", {**options, "source": arguments.pretrained}
+    if arguments.options is not None:
+        raise TrainwellError("exactly_one", "layers take no options.", argument="options", allowed=["layers"])
     return "layers", {"layers": arguments.layers}
 
 

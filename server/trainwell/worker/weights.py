@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,10 +85,11 @@ def of_file(path: Path) -> tuple[Trained, dict[str, Any]]:
 
 
 def _with_weights(model: ModelSpec, weights: Mapping[str, torch.Tensor]) -> torch.nn.Module:
-    """Build on the meta device, so that a forged description allocates nothing, and put the weights in."""
-    with torch.device("meta"):
+    """Build on the meta device where that is possible, so that a forged description allocates nothing; fill it."""
+    meta = architectures.on_meta(model.architecture)
+    with torch.device("meta") if meta else nullcontext():
         module = architectures.build(model.architecture, model.options, model.shapes)
-    _load(module, weights, assign=True)
+    _load(module, weights, assign=meta)
     return module.eval()
 
 
