@@ -216,7 +216,8 @@ def test_other_columns_are_left_out_and_named(workspace):
 @pytest.mark.parametrize(
     ("options", "code"),
     [
-        ({"text": "nope"}, "missing_column"), ({"text": "topic"}, "not_text"), ({"tokenizer": "../.."}, "path_outside_workspace"),
+        ({"text": "nope"}, "missing_column"), ({"text": "topic"}, "not_text"),
+        ({"tokenizer": "../.."}, "path_outside_workspace"),
         ({"tokenizer": "nope"}, "file_not_found"), ({"length": 0}, "bad_argument"), ({"window": 3}, "unknown_argument"),
     ],
 )  # fmt: skip
@@ -263,3 +264,13 @@ def test_characters_beyond_the_first_plane_are_single_tokens():
         [3],
         [characters.vocabulary.index("😀") + 2, characters.vocabulary.index("a") + 2, 1],
     )
+
+
+def test_several_labels_can_be_learnt_from_texts(workspace):
+    rows = [(text, topic, int("the" in text.lower().split()), int(len(text) > 60)) for text, topic in TEXTS[:200]]
+    write_table(workspace.root / "docs.csv", rows, header=("text", "topic", "the", "long"))
+    prepared = prepare(workspace, target=None, targets=["the", "long"])
+    train = data.load_split(workspace, prepared, "train")
+    assert (prepared.task, prepared.classes, train.target.shape[1]) == ("multilabel", ("the", "long"), 2)
+    encoded = data.encode(prepared, rows=[{"text": "the x", "the": 1, "long": 0}])
+    assert encoded.target.tolist() == [[1, 0]]

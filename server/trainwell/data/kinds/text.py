@@ -18,28 +18,20 @@ from numpy.lib.format import open_memmap
 from pydantic import Field
 
 from trainwell.contract.errors import TrainwellError
-from trainwell.contract.specs import Spec, TensorSpec, Warned
+from trainwell.contract.specs import Spec, TensorSpec
 from trainwell.data import target as targets
 from trainwell.data.files import save_split
 from trainwell.data.memory import check_disk
 from trainwell.data.parts import Draft, EncodedRows
 from trainwell.data.splits import divide, split_column
 from trainwell.data.table.dividing import column_of_series
-from trainwell.data.table.labels import read_target
+from trainwell.data.table.labels import read_target, take_target
+from trainwell.data.table.multilabel import as_text as lists_as_text
+from trainwell.data.table.names import require
 from trainwell.data.table.suspicions import candidates, copies
 from trainwell.data.target import unusable_note
 from trainwell.data.text import tokenizer as tokenizers
-from trainwell.data.text.labels import Learnt, take_target, target_names
-from trainwell.data.text.read import (
-    as_text,
-    fits,
-    left_out,
-    oddities,
-    read_again,
-    read_texts,
-    with_given,
-    without_empty,
-)
+from trainwell.data.text.read import as_text, fits, left_out, oddities, read_again, read_texts
 from trainwell.data.text.report import describe
 from trainwell.data.text.rows import frame_of_rows
 from trainwell.data.text.subwords import Subwords
@@ -53,6 +45,8 @@ if TYPE_CHECKING:
     from trainwell.data.parts import Request
     from trainwell.data.source import Source
     from trainwell.data.splits import Division, Rows
+    from trainwell.data.table.labels import LabelReader
+    from trainwell.data.table.typed import TypedTable
     from trainwell.data.text.read import Texts
     from trainwell.data.text.tokenizer import Tokenizer
 
@@ -97,20 +91,17 @@ def further_content(source: Source, config: Config) -> str | None:  # noqa: ARG0
 
 def inspect(source: Source, target: str | None) -> dict[str, Any]:
     """What the texts are, for an agent; see `data.inspect`."""
-    texts = without_empty(read_texts(source, None, target, sample=True))
-    cells = texts.frame[texts.text]
-    found = list(texts.warnings)
-    target = target or texts.target
-    learnt = None
-    if target is not None:
-        taken, texts = take_target(texts, [target], "auto", found)
-        learnt = taken.target
-        found += targets.suspicions(learnt, None) + copies(texts.frame, [texts.text], target, None)
-    found += oddities(cells)
-    others = [column for column in texts.columns.values() if column.name != texts.text]
-    guesses = candidates(others, texts.frame.height)
-    notes = [*texts.notes, *filter(None, [learnt.note if learnt else None])]
-    return describe(texts, cells, guesses, learnt, found, notes)
+    texts = read_texts(source, {}, None, [target] if target else [], sample=True)
+    cells = texts.cells(texts.table.rows)
+    found = [*texts.warnings, *oddities(cells)]
+    target = target or texts.table.file.target
+    others = [column for column in texts.table.columns.values() if column.name != texts.name]
+    guesses = candidates(others, texts.table.height)
+    if target is None:
+        return describe(texts, cells, guesses, None, found, texts.notes)
+    labels, table = take_target(texts.table, _named([target], texts), "auto", found)
+    found += targets.suspicions(labels.target, None) + copies(table, [texts.name], labels.names, None)
+    return describe(texts, cells, guesses, labels.target, found, [*texts.notes, *filter(None, [labels.target.note])])
 
 
 def prepare(source: Source, request: Request, folder: Path) -> Draft:
@@ -121,43 +112,48 @@ def prepare(source: Source, request: Request, folder: Path) -> Draft:
     """
     config = request.config
     assert isinstance(config, Config)  # noqa: S101 - the front door makes it from this module's Config
-    found: list[Warned] = []
-    texts, learnt = _read(source, request, config, found)
-    division = _divide(texts, request, learnt)
-    splits = division.splits
-    cells = texts.frame[texts.text]
-    tokenizer, about = _fit(config, cells.gather(splits["train"]))
-    length, told = _length(config, tokenizer, cells.gather(splits["train"]))
-    check_disk(len(cells) * (length + 2) * 4, folder)
-    mean, deviation = learnt.scaling(splits["train"])
-    plain = [name for name, column in texts.columns.items() if column.kind != "nested"]
-    for split, rows in splits.items():
-        _write(folder, split, tokenizer, cells.gather(rows), length)
-        save_split(folder, split, learnt.encoded(rows, mean, deviation), texts.rows[rows])
+    asked = list(request.targets or filter(None, [request.target]))
+    texts = read_texts(source, request.given, config.text, asked)
+    found = list(texts.warnings)
+    labels, table = take_target(texts.table, _named(_targets(texts, request, source), texts), request.task, found)
+    table.require_given(labels.names)
+    division = _divide(request, table, labels)
+    places = {split: table.rows[rows] for split, rows in division.splits.items()}
+    train = texts.cells(places["train"])
+    tokenizer, about = _fit(config, train)
+    length, told = _length(config, tokenizer, train)
+    check_disk(len(table.rows) * (length + 2) * 4, folder)
+    mean, deviation = targets.scaling_of(labels.target, division.splits["train"])
+    for split, rows in division.splits.items():
+        _write(folder, split, tokenizer, texts.cells(places[split]), length)
+        target = targets.encoded(labels.target, rows, mean, deviation)
+        save_split(folder, split, target, table.numbers[places[split]])
         if split != "train":
-            texts.frame.select(plain)[rows].write_parquet(folder / f"raw_{split}.parquet")
-    found += [*division.warnings, *learnt.suspicions(splits), *oddities(cells)]
-    found += copies(texts.frame, [texts.text], learnt.names[0], splits)
+            _write_raw(folder / f"raw_{split}.parquet", table, places[split], labels.names)
+    found += [*division.warnings, *targets.suspicions(labels.target, division.splits)]
+    found += oddities(texts.cells(table.rows)) + copies(table, [texts.name], labels.names, places)
+    notes = [*texts.notes, *filter(None, [labels.target.note]), *division.notes, *left_out(texts, labels.names), told]
+    classes = labels.target.classes
     return Draft(
-        task=learnt.target.task,
+        task=labels.target.task,
         inputs=(
             TensorSpec(name=TOKENS, shape=(length,), dtype="int32", role="tokens", sizes=(tokenizer.size,)),
             TensorSpec(name=LENGTH, shape=(), dtype="int64", role="length"),
         ),
-        target=learnt.target.name,
-        classes=learnt.target.classes,
-        class_counts=targets.class_counts(learnt.target),
-        target_shape=learnt.shape,
+        target=labels.target.name,
+        classes=classes,
+        class_counts=targets.class_counts(labels.target),
+        target_shape=(len(classes),) if labels.target.task == "multilabel" else (),
         target_mean=mean,
         target_std=deviation,
-        splits={split: len(rows) for split, rows in splits.items()},
-        baseline=targets.baseline_of(learnt.target, splits),
+        splits={split: len(rows) for split, rows in places.items()},
+        baseline=targets.baseline_of(labels.target, division.splits),
         encoding={
-            "version": 1, "text": texts.text, "tokenizer": about, "length": length, "target": learnt.reading(),
-            "source_columns": list(texts.columns),
+            "version": 1, "text": texts.name, "tokenizer": about, "length": length, "target": labels.reading,
+            "source_columns": list(table.columns),
         },
-        warnings=(*texts.warnings, *found),
-        notes=(*texts.notes, *learnt.notes, *division.notes, *left_out(texts, learnt.names), told),
+        warnings=tuple(found),
+        notes=tuple(notes),
     )  # fmt: skip
 
 
@@ -184,32 +180,55 @@ def encode(prepared: PreparedData, rows: list[Any] | None, source: Source | None
     notes += [f"{counted(empty, 'text')} without any content; the answer for it means nothing."] if empty else []
     cut = int(np.count_nonzero(tokenizer.counts(cells.filter(pl.Series(counts == length))) > length))
     notes += [f"{counted(cut, 'text')} longer than {length} tokens; what comes behind was not read."] if cut else []
-    target = _target(prepared, frame)
+    target = read_target(prepared, frame)
     notes += [] if target is None else unusable_note(prepared, target)
     return EncodedRows((tokens, counts), target, frame.height, np.arange(frame.height), notes)
 
 
-def _read(source: Source, request: Request, config: Config, found: list[Warned]) -> tuple[Texts, Learnt]:
-    """The rows that have a text and a target, those of given files included."""
-    texts = read_texts(source, config.text, request.target)
-    names = target_names(texts, request, source)
-    by = split_column(request, list(texts.columns))
-    texts = without_empty(with_given(texts, request.given, names, by))
-    learnt, texts = take_target(texts, names, request.task, found)
-    return texts, learnt
+def _targets(texts: Texts, request: Request, source: Source) -> list[str]:
+    """The columns to predict.
+
+    Raises:
+        TrainwellError: `exclusive_arguments`, `missing_target`.
+    """
+    if request.target and request.targets:
+        raise TrainwellError(
+            "exclusive_arguments", "target and targets were both given.", argument="targets",
+            allowed="one of: target, targets",
+        )  # fmt: skip
+    known = request.target or texts.table.file.target
+    if request.targets or known:
+        return list(dict.fromkeys(request.targets or [known or ""]))
+    others = [column for column in texts.table.columns.values() if column.name != texts.name]
+    shown = source.shown if source.path is not None else None
+    raise targets.no_target([one.name for one in others], candidates(others, texts.table.height), shown)
 
 
-def _divide(texts: Texts, request: Request, learnt: Learnt) -> Division:
-    by = split_column(request, list(texts.columns))
-    parts = texts.parts if texts.parts is not None else np.full(len(texts.rows), "")
-    given: dict[str, Rows] = {
-        part: np.flatnonzero(parts == part).astype(np.int64)
-        for part in ("validation", "test")
-        if part in request.given or (parts == part).any()
-    }
-    strata = targets.groups_for(learnt.target, request.split)
-    column = None if by is None else column_of_series(texts.frame[by])
-    return divide(len(texts.rows), request, strata, by=column, given=given)
+def _named(names: list[str], texts: Texts) -> list[str]:
+    """The same names, none of which is a column of texts.
+
+    Raises:
+        TrainwellError: `missing_column`, `target_is_text`.
+    """
+    require(names, list(texts.table.columns), "target")
+    wrong = next((name for name in names if name == texts.name or texts.table.columns[name].kind == "text"), None)
+    if wrong is not None:
+        raise TrainwellError(
+            "target_is_text", "The target is a column of texts.", argument="target", got=wrong,
+            hint="Name a column of classes or numbers.",
+        )  # fmt: skip
+    return names
+
+
+def _divide(request: Request, table: TypedTable, labels: LabelReader) -> Division:
+    """The rows by split, as numbers among the usable ones."""
+    name = split_column(request, list(table.columns))
+    by = None
+    if name is not None:
+        table.require_given([name])
+        by = column_of_series(table.frame[name].gather(table.rows))
+    strata = targets.groups_for(labels.target, request.split)
+    return divide(len(table.rows), request, strata, by=by, given=table.given_among_rows())
 
 
 def _fit(config: Config, train: pl.Series) -> tuple[Tokenizer, dict[str, Any]]:
@@ -247,11 +266,7 @@ def _write(folder: Path, split: str, tokenizer: Tokenizer, cells: pl.Series, len
     np.save(folder / f"{split}_{LENGTH}.npy", lengths, allow_pickle=False)
 
 
-def _target(prepared: PreparedData, frame: pl.DataFrame) -> np.ndarray[Any, Any] | None:
-    entry = prepared.encoding["target"]
-    if entry["name"] not in frame.columns:
-        return None
-    values = read_target(frame[entry["name"]], entry["reading"], prepared.classes)
-    if prepared.task == "regression":
-        values = ((values - prepared.target_mean) / prepared.target_std).astype(np.float32)
-    return values
+def _write_raw(path: Path, table: TypedTable, places: Rows, targets_of: tuple[str, ...]) -> None:
+    """Raw rows, for another run's preprocessing and for slices."""
+    kept = [name for name, column in table.columns.items() if column.kind != "nested" or name in targets_of]
+    pl.DataFrame([lists_as_text(table.frame[name]).gather(places) for name in kept]).write_parquet(path)

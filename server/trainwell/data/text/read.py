@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -15,15 +15,16 @@ from trainwell.contract.errors import TrainwellError, did_you_mean
 from trainwell.contract.specs import Warned
 from trainwell.contract.text import plain, quoted
 from trainwell.data.content import recognise_content
-from trainwell.data.table.columns import Column, read_as
+from trainwell.data.table.columns import Column
 from trainwell.data.table.columns import recognise as recognise_column
-from trainwell.data.table.read import Table, read_table
+from trainwell.data.table.names import require
+from trainwell.data.table.read import TableFile, read_table
+from trainwell.data.table.typed import TypedTable, read_typed
 from trainwell.data.text.folder import FILE, LABEL, SUFFIX, TEXT, decode, looks_like_texts, not_utf8, read_folder
 from trainwell.data.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Mapping, Sequence
 
     from trainwell.data.source import Source
     from trainwell.data.splits import Rows
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 _NAMES = ("text", "review", "sentence", "comment", "message", "content", "body", "tweet", "headline", "title")
 # A table with more other columns than this is a table with a text in it, rather than texts with a label.
 MOST_OTHERS = 3
+# Kinds of columns that hold words.
+_WORDS = ("text", "category")
 _LOOK_ROWS, _LOOK_BYTES = 200, 1 << 18
 _WORDY = 0.5  # share of rows that hold several words
 _LONG_CHARACTERS = 100_000
@@ -42,30 +45,20 @@ class Texts:
     """What was read.
 
     Attributes:
-        table: The source, for what it says about itself; its frame is let go.
-        frame: Every column read as values; the text column as it is written, but for blanks around it.
-        columns: What each column is.
-        text: The name of the text column.
-        rows: (rows,) int64 row numbers in the source.
-        parts: The part that each row is given to by the source itself; None when it does not say.
-        target: The column to predict, where the source knows it.
+        table: Every column, those of given sources behind the main one's; rows without a text are not usable.
+        name: The text column.
+        warnings: What was wrong with some texts.
+        notes: What was decided in reading.
     """
 
-    table: Table
-    frame: pl.DataFrame
-    columns: dict[str, Column]
-    text: str
-    rows: Rows
-    parts: np.ndarray[Any, Any] | None = None
-    target: str | None = None
-    notes: list[str] = field(default_factory=list[str])
-    warnings: list[Warned] = field(default_factory=list[Warned])
+    table: TypedTable
+    name: str
+    warnings: list[Warned]
+    notes: list[str]
 
-    def keep(self, mask: pl.Series) -> Texts:
-        """Only the rows of a boolean mask."""
-        chosen = mask.to_numpy()
-        parts = None if self.parts is None else self.parts[chosen]
-        return replace(self, frame=self.frame.filter(mask), rows=self.rows[chosen], parts=parts)
+    def cells(self, rows: Rows) -> pl.Series:
+        """The texts of some rows of the table's frame, given by their places in it."""
+        return as_text(self.table.frame[self.name].gather(rows))
 
 
 def fits(source: Source) -> int:
@@ -84,67 +77,37 @@ def fits(source: Source) -> int:
     return 3 if len(texts) == 1 and others <= MOST_OTHERS else int(bool(strings))
 
 
-def read_texts(source: Source, asked: str | None, target: str | None, *, sample: bool = False) -> Texts:
-    """Read a source whole, or the first rows of a very large one when `sample` is set.
+def read_texts(
+    source: Source, given: Mapping[str, Source], asked: str | None, targets: Sequence[str], *, sample: bool = False
+) -> Texts:
+    """Read sources whole, or some rows of a very large one when `sample` is set.
 
     Args:
         source: Where the texts are.
+        given: Sources that are a part as a whole, by its name.
         asked: The text column, when the agent named it.
-        target: The column to predict, which is not the text.
-        sample: See `table.read.read_table`.
+        targets: The columns to predict, which are not the text.
+        sample: See `table.typed.read_typed`.
 
     Raises:
         TrainwellError: `no_text_column`, `not_text`, `missing_column`, or what reading raises.
     """
+    warnings: list[Warned] = []
     if source.path is not None and source.path.is_dir():
-        return _of_folder(source.path)
-    table = read_table(source, sample=sample)
-    frame = table.frame
-    columns: dict[str, Column] = {}
-    values: list[pl.Series] = []
-    for series in frame.get_columns():
-        column, read = recognise_column(series, decimal_comma=table.decimal_comma)
-        columns[column.name] = column
-        values.append(read.alias(column.name))
-    name, notes = find_text(columns, frame, asked, target)
-    place = list(columns).index(name)
-    values[place] = as_text(frame[name])
-    rows = np.arange(frame.height, dtype=np.int64)
-    return Texts(
-        replace(table, frame=pl.DataFrame()), pl.DataFrame(values), columns, name, rows, notes=[*table.notes, *notes],
-    )  # fmt: skip
-
-
-def with_given(texts: Texts, given: dict[str, Source], targets: Sequence[str], by: str | None) -> Texts:
-    """The rows of further sources behind those of the first, each marked with the part that it is.
-
-    Args:
-        texts: What was read from the first source.
-        given: Sources that are a part as a whole, by its name.
-        targets: Columns to predict; like the text column they must be there.
-        by: The column to split by, if any; null where a further source lacks it.
-
-    Raises:
-        TrainwellError: `missing_column`, or what reading raises.
-    """
-    parts = np.full(len(texts.rows), "", "U10") if texts.parts is None else texts.parts.astype("U10")
-    frames, rows, notes = [texts.frame], [texts.rows], list(texts.notes)
-    for part, source in given.items():
-        frame, said = _read_more(source)
-        for name in (texts.text, *targets):
-            if name not in frame.columns:
-                raise TrainwellError(
-                    "missing_column", f"This source lacks the column {quoted(name, 40)}.", argument=f"{part}_source",
-                    got=[one[:80] for one in frame.columns[:20]], allowed=name,
-                )  # fmt: skip
-        wanted = [name for name in dict.fromkeys([*targets, *([by] if by else [])]) if name in frame.columns]
-        cells = [read_as(frame[name], texts.columns[name].reading).alias(name) for name in wanted]
-        frames.append(pl.DataFrame([as_text(frame[texts.text]), *cells]))
-        rows.append(np.arange(frame.height, dtype=np.int64))
-        parts = np.concatenate([parts, np.full(frame.height, part, "U10")])
-        notes += said
-    together = pl.concat(frames, how="diagonal_relaxed") if given else texts.frame
-    return replace(texts, frame=together, rows=np.concatenate(rows), parts=parts, notes=notes)
+        table, name, notes = _folders(source, given, warnings), TEXT, list[str]()
+    else:
+        table = read_typed(source, given, sample=sample)
+        name, notes = find_text(table, asked, targets)
+        table.require_given([name])
+    cells = as_text(table.frame[name])
+    held = cells.is_not_null().to_numpy()
+    empty = len(table.rows) - int(held[table.rows].sum())
+    if empty == len(table.rows):
+        raise TrainwellError("no_text_column", "Every text is empty.", argument="options/text", got=name)
+    if empty:
+        message = f"{empty:,} of {len(table.rows):,} rows have an empty text and were left out."
+        warnings.append(Warned(code="empty_text", message=message))
+    return Texts(table.keep(held), name, warnings, [*table.notes, *notes])
 
 
 def read_again(source: Source, text: str) -> tuple[pl.DataFrame, list[str]]:
@@ -166,38 +129,32 @@ def read_again(source: Source, text: str) -> tuple[pl.DataFrame, list[str]]:
     return frame, notes
 
 
-def find_text(
-    columns: dict[str, Column], frame: pl.DataFrame, asked: str | None, target: str | None
-) -> tuple[str, list[str]]:
+def find_text(table: TypedTable, asked: str | None, targets: Sequence[str]) -> tuple[str, list[str]]:
     """The text column, and what was decided.
 
     Raises:
         TrainwellError: `no_text_column`, `not_text`, `missing_column`.
     """
+    columns = table.columns
     if asked is not None:
-        if asked not in columns:
-            raise TrainwellError(
-                "missing_column", "There is no column of this name.", argument="options/text", got=asked,
-                allowed=[name[:80] for name in list(columns)[:20]], hint=did_you_mean(asked, list(columns)),
-            )  # fmt: skip
-        if frame.schema[asked] != pl.String or asked == target:
-            what = "the target" if asked == target else "no text"
+        require([asked], list(columns), "options/text")
+        if columns[asked].kind not in _WORDS or asked in targets:
+            what = "a target" if asked in targets else "no text"
             raise TrainwellError("not_text", f"This column is {what}.", argument="options/text", got=asked)
         return asked, []
-    usable = [name for name in columns if name != target and frame.schema[name] == pl.String]
+    usable = [name for name, column in columns.items() if column.kind in _WORDS and name not in targets]
     texts = [name for name in usable if columns[name].kind == "text"]
     if not texts:
         named = [name for name in usable if name.lower() in _NAMES]
-        texts = named or [name for name in usable if columns[name].kind == "category" and _wordy(frame[name])]
+        texts = named or [name for name in usable if _wordy(as_text(table.frame[name]))]
     if not texts:
         raise TrainwellError(
             "no_text_column", "No column holds text.", argument="options/text",
             allowed=[name[:80] for name in usable[:20]], hint="Name the text column, or use kind: tabular.",
         )  # fmt: skip
-    longest = max(texts, key=lambda name: float(frame[name].str.len_chars().mean() or 0))  # pyright: ignore[reportArgumentType]
-    others = [name for name in texts if name != longest]
+    longest = max(texts, key=lambda name: _mean_length(as_text(table.frame[name])))
     told = f"Several columns hold text; {quoted(longest, 40)} is the longest (options: text names another)."
-    return longest, [told] if others else []
+    return longest, [told] if len(texts) > 1 else []
 
 
 def as_text(series: pl.Series) -> pl.Series:
@@ -206,31 +163,15 @@ def as_text(series: pl.Series) -> pl.Series:
     return cells.set(cells == "", None)
 
 
-def without_empty(texts: Texts) -> Texts:
-    """Only rows that hold a text.
-
-    Raises:
-        TrainwellError: `no_text_column`, when none does.
-    """
-    missing = texts.frame[texts.text].is_null()
-    if not missing.any():
-        return texts
-    if missing.all():
-        raise TrainwellError("no_text_column", "Every text is empty.", argument="options/text", got=texts.text)
-    message = f"{int(missing.sum()):,} of {len(missing):,} rows have an empty text and were left out."
-    kept = texts.keep(~missing)
-    return replace(kept, warnings=[*kept.warnings, Warned(code="empty_text", message=message)])
-
-
-def left_out(texts: Texts, targets: list[str]) -> list[str]:
+def left_out(texts: Texts, targets: Sequence[str]) -> list[str]:
     """A sentence about the columns that are neither text nor target."""
-    others = [name for name in texts.columns if name not in {texts.text, *targets}]
+    others = [name for name in texts.table.columns if name not in {texts.name, *targets}]
     if not others or others == [FILE]:
         return []
     named = ", ".join(quoted(name, 40) for name in others[:5])
     more = ", ..." if len(others) > 5 else ""
     what = counted(len(others), "other column")
-    return [f"Left out: {what} ({named}{more}); kind text learns from the text {quoted(texts.text, 40)} alone."]
+    return [f"Left out: {what} ({named}{more}); kind text learns from the text {quoted(texts.name, 40)} alone."]
 
 
 def oddities(cells: pl.Series) -> list[Warned]:
@@ -249,20 +190,50 @@ def oddities(cells: pl.Series) -> list[Warned]:
     return found
 
 
-def _of_folder(folder: Path) -> Texts:
-    read = read_folder(folder)
-    label, values = recognise_column(read.frame[LABEL])
+def _folders(source: Source, given: Mapping[str, Source], warnings: list[Warned]) -> TypedTable:
+    """A folder of texts, and folders that are a part as a whole, as one table.
+
+    Raises:
+        TrainwellError: `wrong_kind_of_file`, when a given source is no folder.
+    """
+    frames: list[pl.DataFrame] = []
+    notes: list[str] = []
+    parts: dict[str, list[Rows]] = {}
+    start = 0
+    for part, one in [("", source), *given.items()]:
+        if one.path is None or not one.path.is_dir():
+            raise TrainwellError(
+                "wrong_kind_of_file", "The texts come from a folder, so this must be one too.",
+                argument=f"{part}_source", got=one.shown, allowed="a folder for each class",
+            )  # fmt: skip
+        read = read_folder(one.path)
+        warnings += read.warnings
+        notes += read.notes
+        whole = read.frame.height * (part,) if part else read.parts or ()
+        for name in ("validation", "test"):
+            rows = np.flatnonzero(np.array(whole) == name).astype(np.int64) + start
+            if len(rows):
+                parts.setdefault(name, []).append(rows)
+        frames.append(read.frame)
+        start += read.frame.height
+    frame = pl.concat(frames)
+    label, labels = recognise_column(frame[LABEL])
     columns = {
         TEXT: Column(TEXT, "text", {"kind": "text"}),
         LABEL: label,
         FILE: Column(FILE, "category", {"kind": "category"}),
     }
-    frame = pl.DataFrame([as_text(read.frame[TEXT]), values, read.frame[FILE]])
-    files = read.frame[FILE]
-    table = Table(pl.DataFrame(), frame.height, locate=lambda row: plain(files[row], 80))
-    parts = None if read.parts is None else np.array(read.parts)
-    rows = np.arange(frame.height, dtype=np.int64)
-    return Texts(table, frame, columns, TEXT, rows, parts, LABEL, list(read.notes), list(read.warnings))
+    files = frame[FILE]
+    file = TableFile(
+        list(columns), frames[0].height, frame.select, int(frame.estimated_size()), target=LABEL,
+        locate=lambda row: plain(files[row], 80),
+    )  # fmt: skip
+    numbers = np.concatenate([np.arange(one.height, dtype=np.int64) for one in frames])
+    rows = np.arange(start, dtype=np.int64)
+    found = {name: np.concatenate(some) for name, some in parts.items()}
+    main = frames[0].height
+    whole_frame = pl.DataFrame([frame[TEXT], labels, files])
+    return TypedTable(file, whole_frame, columns, rows, numbers, notes, main, main, given=found)
 
 
 def _read_more(source: Source) -> tuple[pl.DataFrame, list[str]]:
@@ -272,6 +243,10 @@ def _read_more(source: Source) -> tuple[pl.DataFrame, list[str]]:
         return read.frame, [*read.notes, *(warned.message for warned in read.warnings)]
     table = read_table(source)
     return table.frame, list(table.notes)
+
+
+def _mean_length(cells: pl.Series) -> float:
+    return float(cells.str.len_chars().mean() or 0)  # pyright: ignore[reportArgumentType]
 
 
 def _wordy(series: pl.Series) -> bool:

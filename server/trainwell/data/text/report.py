@@ -33,24 +33,24 @@ def describe(
         warnings: What deserves a second look.
         notes: What was decided in reading.
     """
-    others = [name for name in texts.columns if name != texts.text]
+    others = [name for name in texts.table.columns if name != texts.name]
     answer: dict[str, Any] = {
-        "rows": texts.table.rows,
+        "rows": texts.table.file.rows,
         "text": {
-            "column": plain(texts.text, 40),
+            "column": plain(texts.name, 40),
             "characters": _spread(cells.str.len_chars()),
             "words": _spread(cells.str.count_matches(r"\S+")),
             "distinct": cells.n_unique(),
             "example": plain(cells[0], _EXAMPLE) if len(cells) else "",
         },
         "columns": {
-            "count": len(texts.columns),
+            "count": len(texts.table.columns),
             "others": {"count": len(others), "first": [plain(name, 40) for name in others[:_NAMED]]},
         },
         "target_candidates": list(candidates),
     }
-    if texts.parts is not None:
-        answer["parts"] = {str(part): int((texts.parts == part).sum()) for part in sorted(set(texts.parts.tolist()))}
+    if texts.table.given:
+        answer["parts"] = {part: len(rows) for part, rows in texts.table.given.items()}
     if learnt is not None:
         answer |= {"target": learnt.name, "task": learnt.task}
         if learnt.task == "classification":
