@@ -8,9 +8,7 @@ from tests.journeys.series_files import recordings, rows_of, shops, wave, waves
 
 
 @pytest.mark.parametrize("family", ["rnn", "lstm", "gru", "tcn"])
-def test_whole_series_of_unequal_length_become_a_network_that_names_new_ones(
-    family, call, refuse, trained, services
-):
+def test_whole_series_of_unequal_length_become_a_network_that_names_new_ones(family, call, refuse, trained, services):
     waves(services.workspace.root / "waves.jsonl")
     asked = call("inspect_data", source="waves.jsonl", target="kind")
     assert (asked["kind"], asked["task"]) == ("series", "classification")
