@@ -300,7 +300,7 @@ SCRIPT = textwrap.dedent("""
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "epochs"), [("arrays", 400), ("stream", 150)])
+@pytest.mark.parametrize(("kind", "epochs"), [("arrays", 300), ("stream", 60)])
 def test_a_killed_script_goes_on_bit_for_bit(tmp_path, kind, epochs):
     def script(folder, resume=""):
         command = [sys.executable, "-c", SCRIPT, str(folder), resume, kind, str(epochs)]

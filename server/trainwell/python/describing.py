@@ -159,14 +159,9 @@ def _prepared(task: Task, loaded: Loaded, train: Columns, validation: Columns, w
     )
     target = train[-1]
     labels = width if task in {"classification", "multilabel"} else 0
-    counts: list[int] = []
-    if task == "classification":
-        counts = np.bincount(target, minlength=labels).tolist()
-    elif task == "multilabel":
-        labels = target.shape[1]
-        counts = target.sum(axis=0).astype(int).tolist()
-    if loaded.stream is not None:  # only a sample of the rows is known
-        counts = [round(count * loaded.train_rows / len(target)) for count in counts]
+    labels = target.shape[1] if task == "multilabel" else labels
+    known = _counts(task, target, labels) * (loaded.train_rows / len(target))  # of a stream only a sample is known
+    counts = (known + _counts(task, validation[-1], labels)).round().astype(int).tolist()
     fingerprint = _fingerprint(loaded, train, validation)
     return PreparedData(
         handle=content_handle("data", PYTHON, fingerprint),
@@ -186,6 +181,13 @@ def _prepared(task: Task, loaded: Loaded, train: Columns, validation: Columns, w
     )
 
 
+def _counts(task: Task, target: np.ndarray[Any, Any], labels: int) -> np.ndarray[Any, Any]:
+    """Rows of each class or label, (labels,)."""
+    if not labels:
+        return np.zeros(0)
+    return np.bincount(target, minlength=labels) if task == "classification" else target.sum(axis=0)
+
+
 def _scale(target: np.ndarray[Any, Any]) -> dict[str, Any]:
     """What a guess that knows the training targets says, and what it loses: their mean and variance."""
     flat = target.reshape(len(target), -1).astype(np.float64)
@@ -197,7 +199,8 @@ def scale_words(prepared: PreparedData) -> tuple[str, ...]:
     known = prepared.encoding
     if not known or prepared.task == "reconstruction":
         return ()
-    mean, deviation = max(map(abs, known["guess"])), known["chance_loss"] ** 0.5
+    guess: list[float] = known["guess"]
+    mean, deviation = max(abs(value) for value in guess), float(known["chance_loss"]) ** 0.5
     if mean <= FAR * max(deviation, 1.0) and SMALL <= deviation <= LARGE:
         return ()
     told = f"the target lies up to {mean:.3g} from 0 and spreads by {deviation:.3g}"

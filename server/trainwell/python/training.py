@@ -34,6 +34,8 @@ from trainwell.store.handles import new_handle
 from trainwell.store.store import Store
 from trainwell.store.workspace import Workspace
 from trainwell.training.fit import FitJob, FitOutcome, fit
+from trainwell.training.seeding import derive
+from trainwell.training.streams import OwnRandom
 from trainwell.worker.failures import cause_of
 from trainwell.worker.failures import told as told_error
 from trainwell.worker.recorder import Recorder
@@ -45,7 +47,6 @@ if TYPE_CHECKING:
 
     from torch.utils.data import DataLoader
 
-    from trainwell.contract.manifest import Manifest
     from trainwell.contract.trace import EpochRecord
     from trainwell.training.streams import Stream
 
@@ -70,52 +71,44 @@ def train(  # noqa: PLR0913 - the manifest's own parameters, and few besides
 ) -> Run:
     """Train a network and come back when it has ended, with the best weights in it.
 
-    Checkpoints are written every few seconds; a loss that is not finite is tried again from the last good weights with
-    a tenth of the rate; Ctrl-C stops in good order (a second one at once). The run is kept in the workspace:
-    `list_runs`, `get_run` and `diagnose` know it.
+    Checkpoints are written every few seconds; a loss that is not finite is tried again with a tenth of the rate; Ctrl-C
+    stops in good order, a second one at once. `list_runs`, `get_run` and `diagnose` know the run.
 
     Args:
-        model: Any module whose `forward(*inputs)` gives one tensor with the rows first: logits (B, K) for classes or
-            labels, else values. It learns in place.
-        train_loader: Gives (inputs, target) or (input 1, input 2, ..., target). Rows that read the same twice are taken
-            into memory once and shuffled by the engine; a loader with augmentation or sampling of its own is read
-            anew each epoch. Its batch size is the batch size.
+        model: Its `forward(*inputs)` gives one tensor: logits (B, K), or values. It learns in place.
+        train_loader: Gives (input, target) or (input 1, input 2, ..., target); its batch size is the batch size. Rows
+            that read the same twice are read once and shuffled by the engine; else it is read anew each epoch.
         epochs: Most passes over the rows.
         lr: Peak learning rate.
         val_loader: Rows to validate by after each epoch; without it a seeded 15 % of the training rows are held out.
         task: classification, multilabel, regression or reconstruction; told from the targets if left out.
-        stream: True to read the loader anew each epoch, False to read it once; decided by looking if left out.
-        resume: The handle of a run of this workspace that was killed or stopped: it goes on from its last checkpoint,
-            with the settings it was started with. Give the same rows and a network of the same shape.
+        stream: True to read the loader anew each epoch, False to read it once.
+        resume: Handle of a run that was killed or stopped: it goes on from its last checkpoint, with its settings, the
+            same rows and a network of the same shape.
         workspace: Folder of the record; default: TRAINWELL_WORKSPACE, else the current folder.
         verbose: Tell the epochs on standard error.
         options: What the tool `train` takes besides, with the same limits and defaults; see `Options`.
 
-    Returns:
-        The run.
-
     Raises:
-        TrainwellError: Something about the arguments, or the run failed for good: its `code` says how.
-        Exception: What the network or the loader raised.
+        TrainwellError: What is wrong with the arguments.
+        Exception: What the network or the loader raised, or NonFiniteLoss when no retry is left; noted with the run.
     """
-    _check_model(model)
-    for argument, loader in (("train_loader", train_loader), ("val_loader", val_loader)):
-        if loader is not None or argument == "train_loader":
-            check_loader(loader, argument)
-    manifest = load_manifest()
+    _check_objects(model, train_loader, val_loader)
     given = {**options, "epochs": epochs, "lr": lr}
-    whole = checked(manifest, given)
+    whole = checked(load_manifest(), given)
     place = Workspace.open(None if workspace is None else Path(workspace))
     store = Store.open(place)
     try:
         earlier = None if resume is None else _earlier(store, resume, given)
         seed = whole["seed"] if earlier is None else earlier.config.seed
         with torch.random.fork_rng(range(torch.cuda.device_count())):
-            loaded = load(train_loader, val_loader, seed=seed, stream=stream)
+            # Rows that draw when they are read (augmentation) are the same again when the run is resumed.
+            with OwnRandom(derive(seed, "reading")).in_place():
+                loaded = load(train_loader, val_loader, seed=seed, stream=stream)
             described = describe(model, loaded, task if earlier is None else earlier.data.task)
             carried = _Carried(place, store, model, loaded, described, verbose=verbose)
             if earlier is None:
-                carried.begin(_spec(manifest, whole, given, described, loaded), whole, given)
+                carried.begin(_spec(whole, described, loaded), whole, given)
             else:
                 carried.go_on(earlier)
             return carried.run()
@@ -123,8 +116,8 @@ def train(  # noqa: PLR0913 - the manifest's own parameters, and few besides
         store.database.close()
 
 
-def _check_model(model: object) -> None:
-    """The manifest's "Valid PyTorch model"."""
+def _check_objects(model: object, train_loader: object, val_loader: object) -> None:
+    """The manifest's "Valid PyTorch model" and "Non-empty DataLoader"."""
     if not isinstance(model, nn.Module):
         raise TrainwellError(
             "wrong_type", f"model is a {type(model).__name__}, not a module.", argument="model",
@@ -135,12 +128,14 @@ def _check_model(model: object) -> None:
             "nothing_to_train", "This network has no parameters to train.", argument="model",
             allowed="Valid PyTorch model",
         )  # fmt: skip
+    check_loader(train_loader, "train_loader")
+    if val_loader is not None:
+        check_loader(val_loader, "val_loader")
 
 
-def _spec(
-    manifest: Manifest, whole: dict[str, Any], given: dict[str, Any], described: Described, loaded: Loaded
-) -> RunSpec:
-    name = given.get("name") or described.model.name
+def _spec(whole: dict[str, Any], described: Described, loaded: Loaded) -> RunSpec:
+    manifest = load_manifest()
+    name = whole.get("name") or described.model.name
     limits = {
         name: (schema["minimum"], schema["maximum"])
         for name, schema in manifest.input_schema("train")["properties"].items()

@@ -59,7 +59,7 @@ class Streamed:
 
         There are always `count` of them: a source that ends early is begun again, what is too much is left.
         """
-        own = _Random(derive(self.seed, "stream", epoch))
+        own = OwnRandom(derive(self.seed, "stream", epoch))
         with own.in_place():
             batches = iter(self.stream.source)
         for number in range(self.count):
@@ -81,8 +81,8 @@ class Streamed:
         return tensor.to(self.setup.device, non_blocking=tensor.is_pinned())
 
 
-class _Random:
-    """The states of the three generators that a source may draw from, apart from those of the training."""
+class OwnRandom:
+    """The states of the three generators that a source may draw from, apart from those of program and training."""
 
     def __init__(self, seed: int) -> None:
         self.torch = torch.Generator().manual_seed(seed).get_state()

@@ -31,6 +31,12 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
+# What the rows are, by the role of the first input.
+_FITS = {
+    "features": "rows of numbers", "categories": "tables", "image": "images", "sequence": "series", "tokens": "texts",
+    "length": "series",
+}  # fmt: skip
+
 
 def _inspect(workspace: Workspace, arguments: Json) -> Json:
     return data.inspect(workspace, arguments)
@@ -47,6 +53,11 @@ def _build(workspace: Workspace, arguments: Json) -> Json:
     sized = shapes.model_copy(update={"rows": prepared.splits["train"]})  # widths may follow from how much there is
     name = architectures.choose(arguments["architecture"], sized)
     seed_everything(0)
+    if arguments["architecture"] == architectures.AUTO:
+        what = "inputs to be given back" if prepared.task == "reconstruction" else _FITS[prepared.inputs[0].role]
+        chosen = [f"auto took {name}: the first choice for {what}."]
+    else:
+        chosen = []
     report = check_model(
         name,
         arguments["options"],
@@ -54,6 +65,7 @@ def _build(workspace: Workspace, arguments: Json) -> Json:
         prepared.task,
         max_parameters=arguments["max_parameters"],
     )
+    report["notes"] = [*chosen, *report["notes"]]
     return {
         "architecture": name,
         "options": report.pop("options"),
@@ -99,13 +111,16 @@ def _rows_to_judge(workspace: Workspace, own: PreparedData, judged: PreparedData
     """A split of the run's own data as it is, or of other data through the run's preprocessing."""
     if judged.handle == own.handle:
         return data.load_split(workspace, own, split)
-    source = data.raw_source(workspace, judged, split)
+    source = None if own.task == "forecasting" else data.raw_source(workspace, judged, split)
     if source is None:
         raise TrainwellError(
-            "no_raw_rows", f"The raw rows of the {split} part of this data are not kept.", argument="split", got=split,
-            allowed=["test", "validation"],
+            "no_raw_rows",
+            f"Of this data ({judged.kind}) the {split} part is not kept in a form that another run could read.",
+            argument="data", got=judged.handle, hint="Train on data prepared with test_source: the rows to judge by.",
         )  # fmt: skip
     encoded = data.encode(own, source=source)
+    if own.task == "reconstruction":
+        return data.SplitArrays(inputs=encoded.inputs, target=encoded.inputs[0], rows=encoded.rows)
     if encoded.target is None:
         raise TrainwellError(
             "missing_column", "The data to judge by lacks the target column.", argument="data", allowed=own.target
