@@ -8,22 +8,21 @@ import numpy as np
 
 
 def waves(path, count=160, seed=0):
-    """Series of unequal length, a sine that rises or falls in frequency; noise beside it. One JSON object a line."""
+    """Series of unequal length, slow or fast sines under noise, beside a channel of noise; one JSON object a line."""
     random = np.random.default_rng(seed)
     with path.open("w") as file:
         for number in range(count):
             steps = int(random.integers(24, 49))
-            turns = np.linspace(0.2, 0.8, steps)[:: 1 if number % 2 else -1].cumsum()
-            x = np.sin(turns + random.uniform(0, 6)) + 0.2 * random.normal(size=steps)
+            turns = np.arange(steps) * (0.9 if number % 2 else 0.4) + random.uniform(0, 6)
+            x = np.sin(turns) + 0.2 * random.normal(size=steps)
             row = {"id": f"s{number}", "x": x.round(4).tolist(), "noise": random.normal(size=steps).round(4).tolist(),
-                   "kind": "rising" if number % 2 else "falling"}  # fmt: skip
+                   "kind": "fast" if number % 2 else "slow"}  # fmt: skip
             file.write(json.dumps(row) + "\n")
 
 
-def wave(rising, steps=40):
+def wave(fast, steps=40):
     """One series to be told apart, without noise."""
-    turns = np.linspace(0.2, 0.8, steps)[:: 1 if rising else -1].cumsum()
-    return {"x": np.sin(turns).tolist(), "noise": [0.0] * steps}
+    return {"x": np.sin(np.arange(steps) * (0.9 if fast else 0.4)).tolist(), "noise": [0.0] * steps}
 
 
 def recordings(path, users=6, seed=0):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
@@ -39,7 +40,13 @@ class _Packed:
     """Run a recurrent module over padded rows and give the states alone."""
 
     def states(self, run: Any, x: Tensor, lengths: Tensor | None) -> Tensor:
-        """Map (B, T, D) to (B, T, W), zeros behind the end of a row."""
+        """Map (B, T, D) to (B, T, W), zeros behind the end of a row.
+
+        On a CPU the cells stay in full precision: oneDNN has no bf16 LSTM for processors without bf16 units.
+        """
+        if x.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
+            with torch.autocast("cpu", enabled=False):
+                return self.states(run, x.float(), lengths)
         if lengths is None or lengths.is_meta:
             return run(x)[0]
         packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)

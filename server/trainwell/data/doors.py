@@ -55,7 +55,7 @@ def inspect(workspace: Workspace, arguments: dict[str, Any]) -> dict[str, Any]:
     facts = finite(found.inspect(source, arguments.get("target")))
     answer = {"kind": found.KIND, "source": source.shown, **facts}
     target = answer.get("target") or next(iter(answer["target_candidates"]), None)
-    if arguments.get("source") is not None and target is not None:
+    if "next_call" not in answer and arguments.get("source") is not None and target is not None:
         known = {} if source.shipped and target == "target" else {"target": target}
         answer["next_call"] = next_call("prepare_data", source=arguments["source"], **known)
     if "target" in answer:

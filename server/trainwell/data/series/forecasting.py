@@ -286,7 +286,7 @@ def _channel(sheet: Sheet, name: str, train: Array, part: str, found: list[Warne
         message = f"Column {quoted(name)} holds a {column.kind} and is left out."
         found.append(Warned(code=f"{column.kind}_column", message=message, column=shown))
         return None
-    warned = useless(column, sheet.steps.frame[name]) if part == "past" else None
+    warned = useless(column, sheet.steps.frame[name], sheet.steps.frame.height) if part == "past" else None
     channel = None if warned else fit_channel(sheet, name, train, part)
     if channel is None and part != "target":
         message = f"Column {quoted(name)} does not vary in the training time and is left out."

@@ -116,7 +116,7 @@ def _recordings(
 
 def _usable(column: Column, frame: pl.DataFrame, warnings: list[Warned]) -> bool:
     shown = quoted(column.name, 80)[1:-1]
-    warned = useless(column, frame[column.name])
+    warned = useless(column, frame[column.name], frame.height)
     if warned is None and column.kind not in {"number", "boolean"}:
         message = f"Column {quoted(column.name)} holds a {column.kind} and is left out: series are made of numbers."
         warned = Warned(code="not_numeric", message=message, column=shown)

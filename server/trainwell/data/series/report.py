@@ -19,11 +19,11 @@ from trainwell.data.series.forecasting import (
     refuse_duplicates,
     sheet_warnings,
 )
+from trainwell.data.series.labels import understand
 from trainwell.data.series.reading import missing_warnings
 from trainwell.data.series.season import find_season
 from trainwell.data.series.sheet import Sheet, make_sheet
 from trainwell.data.series.table import order, recognise_all
-from trainwell.data.table.labels import LabelReader
 from trainwell.data.table.names import require
 from trainwell.data.table.read import read_table
 
@@ -89,7 +89,7 @@ def of_whole(recordings: Recordings, source: Source, target: str | None) -> dict
     notes = list(recordings.notes)
     if recordings.label is not None and recordings.labels is not None:
         labels = recordings.labels.drop_nulls()
-        learnt = LabelReader.fit(recordings.label, labels, "auto").target
+        learnt = understand(recordings.label, labels, "auto")
         found += targets.suspicions(learnt, None)
         answer |= {"target": target or recordings.label.name, "task": learnt.task}
         notes += filter(None, [learnt.note])

@@ -16,13 +16,14 @@ from trainwell.data.content import recognise_content
 from trainwell.data.files import save_split, write_rows
 from trainwell.data.memory import check_disk
 from trainwell.data.parts import Array, Draft, EncodedRows
+from trainwell.data.series.labels import understand
 from trainwell.data.series.long import read_long, read_long_again
 from trainwell.data.series.look import holds_series
 from trainwell.data.series.reading import missing_warnings, only, read_arrays, read_lists, used_label
 from trainwell.data.series.recordings import Pieces, Recordings, cut, filled, joined, labels_of, padded
 from trainwell.data.splits import SplitColumn, column_of_array, divide
 from trainwell.data.table.dividing import column_of_series
-from trainwell.data.table.labels import LabelReader, read_target
+from trainwell.data.table.labels import read_target
 from trainwell.data.table.names import require
 from trainwell.data.table.read import Table, read_table, rows_frame
 from trainwell.data.wording import counted
@@ -56,21 +57,22 @@ def prepare(source: Source, request: Request, config: Config, folder: Path) -> D
     found = [*recordings.warnings, *missing_warnings(recordings)]
     notes = list(recordings.notes)
     labels, pieces = _labelled(recordings, pieces, config, found)
-    learnt = LabelReader.fit(used_label(recordings), labels, request.task)
-    division = _divide(recordings, pieces, learnt.target, request, config, _given_rows(main, given, pieces))
+    label = used_label(recordings)
+    learnt = understand(label, labels, request.task)
+    division = _divide(recordings, pieces, learnt, request, config, _given_rows(main, given, pieces))
     splits = _apart(pieces, division, config)
-    found += [*division.warnings, *targets.suspicions(learnt.target, splits)]
+    found += [*division.warnings, *targets.suspicions(learnt, splits)]
     values = filled(recordings)
     scale = _fit_scale(values, pieces.some(splits["train"]))
     values = np.nan_to_num((values - scale["mean"]) / scale["std"])
     steps, lengths_differ = _steps(pieces, config, notes)
-    notes += [*filter(None, [learnt.target.note]), *division.notes]
+    notes += [*filter(None, [learnt.note]), *division.notes]
     encoding: dict[str, Any] = {
         "version": 1, "what": "whole", "form": form, "scale": {key: column.tolist() for key, column in scale.items()},
         "steps": steps, "lengths_differ": lengths_differ, "window": config.window, "stride": config.stride,
-        "target": learnt.reading(),
+        "target": {"name": label.name, "reading": label.reading},
     }  # fmt: skip
-    mean, deviation = targets.scaling_of(learnt.target, splits["train"])
+    mean, deviation = targets.scaling_of(learnt, splits["train"])
     check_disk(4 * len(pieces.starts) * steps * values.shape[1], folder)
     for split, rows in splits.items():
         some = pieces.some(rows)
@@ -80,19 +82,19 @@ def prepare(source: Source, request: Request, config: Config, folder: Path) -> D
         )  # fmt: skip
         if lengths_differ:
             np.save(folder / f"{split}_{LENGTH}.npy", np.minimum(some.lengths, steps), allow_pickle=False)
-        save_split(folder, split, targets.encoded(learnt.target, rows, mean, deviation), _source_rows(recordings, some))
+        save_split(folder, split, targets.encoded(learnt, rows, mean, deviation), _source_rows(recordings, some))
         if split != "train":
             _save_raw(folder / f"raw_{split}.parquet", recordings, some, labels.gather(rows), form["target"])
     return Draft(
-        task=learnt.target.task,
+        task=learnt.task,
         inputs=_specs(steps, values.shape[1], lengths_differ),
         target=form["target"],
-        classes=learnt.target.classes,
-        class_counts=targets.class_counts(learnt.target),
+        classes=learnt.classes,
+        class_counts=targets.class_counts(learnt),
         target_mean=mean,
         target_std=deviation,
         splits={split: len(rows) for split, rows in splits.items()},
-        baseline=targets.baseline_of(learnt.target, splits),
+        baseline=targets.baseline_of(learnt, splits),
         encoding=encoding,
         warnings=tuple(found),
         notes=tuple(notes),
@@ -328,10 +330,7 @@ def _target(prepared: PreparedData, recordings: Recordings, pieces: Pieces) -> A
     if recordings.labels is None:
         return None
     labels, _ = labels_of(recordings, pieces, windows=prepared.encoding["window"] is not None)
-    values = read_target(labels, prepared.encoding["target"]["reading"], prepared.classes)
-    if prepared.task == "regression":
-        values = ((values - prepared.target_mean) / prepared.target_std).astype(np.float32)
-    return values
+    return read_target(prepared, pl.DataFrame([labels.alias(prepared.encoding["target"]["name"])]))
 
 
 def _about(recordings: Recordings, pieces: Pieces) -> list[dict[str, Any]]:
