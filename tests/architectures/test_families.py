@@ -89,6 +89,17 @@ def test_its_weights_load_into_a_module_built_from_the_stored_options(name):
 
 
 @pytest.mark.parametrize("name", FAMILIES)
+def test_it_can_be_loaded_onto_a_sketch_that_holds_nothing(name):
+    trained = architectures.build(name, NEEDED.get(name, {}), IMAGE).eval()
+    with torch.device("meta"):
+        sketch = architectures.build(name, NEEDED.get(name, {}), IMAGE)
+    sketch.load_state_dict(trained.state_dict(), assign=True)
+    inputs = batch(IMAGE, 4)
+
+    assert torch.equal(trained(*inputs), sketch.eval()(*inputs))
+
+
+@pytest.mark.parametrize("name", FAMILIES)
 def test_its_schema_is_valid_strict_and_takes_what_resolve_stores(name):
     schema = architectures.schemas()[name]
     Draft202012Validator.check_schema(schema)

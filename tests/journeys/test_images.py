@@ -37,7 +37,7 @@ def test_a_folder_of_images_becomes_a_network_that_reads_other_files(
     run = trained(prepared["data"], family, epochs=epochs)
     judged = call("evaluate", run=run)
     assert judged["metrics"]["accuracy"] >= least
-    assert judged["worst"][0]["values"]["image"].endswith(".png")
+    assert judged["details"]["worst"][0]["values"]["image"].endswith(".png")
     told = call("predict", run=run, source="new")
     right = sum(said == label for said, label in zip(told["predictions"], digits, strict=False))
     assert right / len(told["predictions"]) >= least - 0.08

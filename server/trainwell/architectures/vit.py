@@ -97,7 +97,7 @@ class Block(nn.Module):
 class ViT(nn.Module):
     """Patches, their places, blocks, the mean and the output. Returns: (B, K)."""
 
-    waves: Tensor
+    places: Tensor
 
     def __init__(self, config: Config, shapes: Shapes) -> None:
         super().__init__()
@@ -115,7 +115,8 @@ class ViT(nn.Module):
         if config.position == "learned":
             self.places = nn.Parameter(waves + WEIGHT_STD * torch.randn_like(waves))
         else:
-            self.register_buffer("places", waves, persistent=False)
+            # Kept with the weights: a network that is loaded is built on the meta device, where nothing is computed.
+            self.register_buffer("places", waves)
         hidden = max(1, round(config.mlp_ratio * dim))
         self.blocks = nn.Sequential(*(Block(dim, heads, hidden, config.dropout) for _ in range(depth)))
         self.norm = nn.LayerNorm(dim)
