@@ -66,7 +66,7 @@ def test_every_layer_of_the_allow_list_can_be_used():
         linear(5),
     ]
     used = types([*flat, *line, *plane], 64)
-    allowed = architectures.schemas()["layers"]["properties"]["layers"]["items"]["allOf"][0]["then"]["enum"]
+    allowed = architectures.schemas()["layers"]["$defs"]["item"]["allOf"][0]["then"]["enum"]
 
     assert set(allowed) == set(used)
 

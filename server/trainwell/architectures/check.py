@@ -121,8 +121,9 @@ def _survey(sketch: nn.Module, shapes: Shapes, task: Task, rows: int) -> _Survey
     named: list[tuple[str, nn.Module]] = list(sketch.named_modules())  # pyright: ignore[reportUnknownArgumentType]
     hooks = [watch(label, layer) for label, layer in named if next(layer.children(), None) is None and label != ENTRY]
     try:
+        mkldnn: Any = torch.backends.mkldnn  # its stubs do not know that None leaves a flag alone
         # oneDNN's recurrent layers are one operation whose FLOPs nobody counts.
-        with torch.random.fork_rng(devices=[]), torch.backends.mkldnn.flags(enabled=False, allow_tf32=None):
+        with torch.random.fork_rng(devices=[]), mkldnn.flags(enabled=False, allow_tf32=None):
             made = [_rows_of(spec, shapes, rows) for spec in shapes.inputs]
             inputs = [x.to("meta") for x in made] if meta else made
             with FlopCounterMode(display=False) as flops:

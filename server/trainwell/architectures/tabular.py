@@ -1,0 +1,140 @@
+"""A strong network for tables: each number beside cosines of it at learnt frequencies, then three layers with batch norm.
+
+A plain network sees a column as a straight line and finds it hard to learn what goes up and down along it; trees do
+not. The cosines give it that: every column x becomes x and cos(2 pi (f x + p)) for a few frequencies f and phases p
+that are learnt with the rest.
+
+Sources: numerical embeddings, Gorishniy et al. 2022 (arXiv 2203.05556); small frequencies at the start and a learnt
+scale of each column, RealMLP, Holzmüller et al. 2024 (arXiv 2407.04491). TabM's members (Gorishniy et al. 2024, arXiv
+2410.24210) were tried with one member a row, which costs no more than one network, and lost to one network (phoneme
+0.848 against 0.884 after 40 epochs); its full form costs k networks, which a CPU has no time for.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from trainwell.architectures._activations import ACTIVATIONS, Activation
+from trainwell.architectures._entry import flat, num_features
+from trainwell.architectures._init import Init, initialise, scheme
+from trainwell.architectures._stack import Stack
+from trainwell.contract.specs import Recipe, Shapes, Spec
+
+ACCEPTS = frozenset({"features", "categories"})
+
+Width = Annotated[int, Field(ge=1, le=1_000_000_000)]
+
+HIDDEN = (256, 256, 256)
+FEW_ROWS, FEW_ROWS_HIDDEN = 1_000, (128, 128)
+DROPOUT = 0.1
+FREQUENCIES = 6
+# More inputs than this are mostly zeros and ones of categories, and cosines of them would only cost time.
+MOST_EMBEDDED_INPUTS = 512
+# Below so many training rows the statistics of small batches are too noisy to help (see `mlp`).
+BATCH_NORM_FROM_ROWS = 1_000
+# The scale of a column learns this many times faster than weights do.
+SCALE_RATE = 6.0
+
+
+class Config(Spec):
+    """Options of `tabular`."""
+
+    hidden_dims: tuple[Width, ...] | None = Field(
+        default=None, min_length=1, max_length=64, description="Widths of the hidden layers; 256, 256, 256 if left out"
+    )
+    frequencies: int | None = Field(
+        default=None, ge=0, le=64, description="Cosines beside each input value; 6 if left out, 0 is none"
+    )
+    frequency_scale: float = Field(
+        default=0.15, gt=0, le=10, description="Spread of the frequencies at the start; more follows finer structure"
+    )
+    dropout: float = Field(default=DROPOUT, ge=0, le=0.9, description="Share of hidden values dropped in training")
+    batch_norm: bool | None = Field(
+        default=None, description="Batch norm before each activation; if left out on from 1,000 training rows"
+    )
+    activation: Activation = Field(default="relu", description="Behind each hidden layer")
+    init: Init = Field(default="auto", description="Weights at the start; auto fits the activation")
+
+
+class Cosines(nn.Module):
+    """Numbers beside cosines of them. x: (B, F). Returns: (B, F * (1 + frequencies)).
+
+    Args:
+        features: F.
+        frequencies: Cosines of each number.
+        spread: Standard deviation of the frequencies at the start, in turns per unit of x.
+    """
+
+    def __init__(self, features: int, frequencies: int, spread: float) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.full((features,), 1 / SCALE_RATE))
+        self.frequency = nn.Parameter(torch.empty(features, frequencies))
+        self.phase = nn.Parameter(torch.empty(features, frequencies))
+        nn.init.normal_(self.frequency, std=2 * math.pi * spread)
+        nn.init.uniform_(self.phase, -math.pi, math.pi)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        waves = torch.cos(torch.addcmul(self.phase, x.unsqueeze(2), self.frequency))
+        return torch.cat([x * (self.scale * SCALE_RATE), waves.flatten(1)], dim=1)
+
+
+def settle(config: Config, shapes: Shapes) -> tuple[Config, list[str]]:
+    """Choose what was left out, from the shapes."""
+    features = num_features(shapes)
+    few = shapes.rows is not None and shapes.rows < FEW_ROWS
+    chosen: dict[str, object] = {}
+    notes: list[str] = []
+    if config.hidden_dims is None:
+        chosen["hidden_dims"] = FEW_ROWS_HIDDEN if few else HIDDEN
+        told = "fewer than 1,000 training rows" if few else f"{features:,} input values"
+        notes.append(f"hidden_dims {list(FEW_ROWS_HIDDEN if few else HIDDEN)}: chosen for {told}.")
+    if config.frequencies is None:
+        chosen["frequencies"] = FREQUENCIES if features <= MOST_EMBEDDED_INPUTS else 0
+        notes.append(
+            f"frequencies {FREQUENCIES}: each input value enters with {FREQUENCIES} cosines of it."
+            if chosen["frequencies"]
+            else f"frequencies 0: cosines of {features:,} input values would only cost time."
+        )
+    if config.batch_norm is None:
+        enough = shapes.rows is None or shapes.rows >= BATCH_NORM_FROM_ROWS
+        chosen["batch_norm"] = enough and config.activation != "selu"
+        notes.append(f"batch_norm {'on' if chosen['batch_norm'] else 'off'}: chosen for the rows and the activation.")
+    if config.init == "auto":
+        chosen["init"] = scheme(ACTIVATIONS[config.activation]())
+    return config.model_copy(update=chosen), notes
+
+
+def build(config: Config, shapes: Shapes) -> nn.Module:
+    """Make the network; several inputs are put side by side."""
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    width = num_features(shapes)
+    if config.frequencies:
+        layers["cosines"] = Cosines(width, config.frequencies, config.frequency_scale)
+        width *= 1 + config.frequencies
+    for number, hidden in enumerate(config.hidden_dims or HIDDEN, start=1):
+        layers[f"hidden_{number}"] = nn.Linear(width, hidden, bias=not config.batch_norm)  # the norm has its own bias
+        if config.batch_norm:
+            layers[f"norm_{number}"] = nn.BatchNorm1d(hidden)
+        layers[f"activation_{number}"] = ACTIVATIONS[config.activation]()
+        if config.dropout:
+            layers[f"dropout_{number}"] = nn.Dropout(config.dropout)
+        width = hidden
+    layers["output"] = nn.Linear(width, shapes.num_outputs)
+    initialise(layers.values(), config.init)
+    return Stack(flat(shapes), layers)
+
+
+def recipe(config: Config, shapes: Shapes) -> Recipe:  # noqa: ARG001 - the same for every config
+    """The general rate and epochs; batches of 256 rows on large tables, whose noise does these networks good."""
+    rows = shapes.rows or 0
+    return Recipe(batch_size=256 if rows >= LARGE_ROWS else None)
+
+
+LARGE_ROWS = 20_000
