@@ -46,6 +46,7 @@ INPUT, CATEGORIES = "x", "categories"
 MOST_INPUTS = 50_000
 # For the mean of the inputs.
 _ENOUGH_ROWS = 100_000
+_ROW_GROUP = 100_000
 
 
 class Config(Spec):
@@ -272,7 +273,9 @@ def _write(
             table.numbers[at],
         )  # fmt: skip
         if split != "train":
-            pl.DataFrame([series.gather(at) for series in raw]).write_parquet(folder / f"raw_{split}.parquet")
+            pl.DataFrame([series.gather(at) for series in raw]).write_parquet(
+                folder / f"raw_{split}.parquet", row_group_size=_ROW_GROUP
+            )
     return mean, deviation
 
 

@@ -31,6 +31,7 @@ _FEWEST_ROWS = 50
 _LOOKED_ROWS = 50_000
 # An outlier lies this many widths of the middle 98 % beyond it; more of them than this share are a tail.
 _FAR, _MOST_OUTLIERS = 3.0, 0.01
+_FEW_STEPS = 30
 # A number at the end of a column that occurs so often, as far from the rest as the rest is wide, is likely a code.
 _OFTEN = 3
 # Neighbours that are asked, how many of them must agree, and how many may side with the label.
@@ -106,6 +107,8 @@ def _far(column: Column, values: Numbers, table: TypedTable, rows: Rows) -> str 
     if far.any() and float(values.min()) > 0:
         far &= _beyond(np.log(values))  # a quantity that grows by factors has a long tail by nature
     count = int(far.sum())
+    if column.distinct <= _FEW_STEPS:  # counts of something rare have no middle to be far from
+        return None
     if not count or count > max(1, _MOST_OUTLIERS * len(values)):
         return None
     first = int(np.argmax(far))
