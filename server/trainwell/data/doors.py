@@ -14,9 +14,10 @@ from trainwell.contract.specs import PreparedData
 from trainwell.contract.text import finite, plain
 from trainwell.data.cache import fingerprint_of, get_or_make
 from trainwell.data.content import refuse_unreadable
+from trainwell.data.hashes import remembered_hash
 from trainwell.data.kinds import Kind, find_kind, kind, kind_to_inspect, names
 from trainwell.data.parts import EncodedRows, Request
-from trainwell.data.source import Source, content_hash, open_source
+from trainwell.data.source import Source, open_source, state_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,14 +54,16 @@ def inspect(workspace: Workspace, arguments: dict[str, Any]) -> dict[str, Any]:
     refuse_unreadable(source)
     found = kind_to_inspect(source)
     facts = finite(found.inspect(source, arguments.get("target")))
+    hints: dict[str, Any] = facts.pop("prepare_with", {})
     answer = {"kind": found.KIND, "source": source.shown, **facts}
-    target = answer.get("target") or next(iter(answer["target_candidates"]), None)
+    target = answer.get("target") or next(iter(answer.get("target_candidates", ())), None)
     if "next_call" not in answer and arguments.get("source") is not None and target is not None:
-        known = {} if source.shipped and target == "target" else {"target": target}
+        known: dict[str, Any] = {} if source.shipped and target == "target" else {"target": target}
+        known |= hints
         answer["next_call"] = next_call("prepare_data", source=arguments["source"], **known)
     if "target" in answer:
         answer["target"] = plain(answer["target"], 80)
-    answer["target_candidates"] = [plain(name, 80) for name in answer["target_candidates"]]
+    answer["target_candidates"] = [plain(name, 80) for name in answer.get("target_candidates", ())]
     return _shortened(answer)
 
 
@@ -81,19 +84,22 @@ def prepare(workspace: Workspace, arguments: dict[str, Any]) -> PreparedData:
     found = find_kind(source, arguments.get("kind") or "auto", arguments.get("task") or "auto", given)
     request = replace(_request(found, arguments), given={**source.parts, **_given(workspace, arguments)})
     sources = [source, *request.given.values()]
-    before = [_state(one) for one in sources]
+    before = [state_of(one) for one in sources]
     asked = {name: value for name, value in vars(request).items() if name not in {"config", "given"}}
-    asked |= {split: content_hash(one) for split, one in request.given.items()}
+    asked |= {split: remembered_hash(workspace, one) for split, one in request.given.items()}
     further = getattr(found, "further_content", None)
     if further is not None:
         asked["further"] = [further(one, request.config) for one in sources]
     fingerprint = fingerprint_of(
-        content_hash(source), {**asked, "kind": found.KIND, "config": request.config.model_dump(mode="json")}
+        remembered_hash(workspace, source),
+        {**asked, "kind": found.KIND, "config": request.config.model_dump(mode="json")},
     )
+
+    shown = {"given": {split: one.shown for split, one in request.given.items()}} if request.given else {}
 
     def make(handle: str, folder: Path) -> PreparedData:
         draft = found.prepare(source, request, folder)
-        if [_state(one) for one in sources] != before:
+        if [state_of(one) for one in sources] != before:
             raise TrainwellError(
                 "file_changed", "The file changed while it was read.", argument="source", hint="Try again later."
             )
@@ -103,7 +109,7 @@ def prepare(workspace: Workspace, arguments: dict[str, Any]) -> PreparedData:
             kind=found.KIND,
             source=source.shown,
             fingerprint=fingerprint,
-            **vars(draft),
+            **vars(replace(draft, encoding={**draft.encoding, **shown})),
         )
 
     return get_or_make(workspace, source.name, fingerprint, make)
@@ -150,13 +156,6 @@ def _given(workspace: Workspace, arguments: dict[str, Any]) -> dict[str, Source]
     for source in given.values():
         refuse_unreadable(source)
     return given
-
-
-def _state(source: Source) -> tuple[int, int] | None:
-    if source.path is None:
-        return None
-    facts = source.path.stat()
-    return facts.st_size, facts.st_mtime_ns
 
 
 def _request(found: Kind, arguments: dict[str, Any]) -> Request:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from trainwell.data.splits import Rows
 
 # Large enough to be fast, small enough that a wide table does not double in memory.
-_PIECE_BYTES = 64_000_000
+_PIECE_BYTES = 16_000_000
 
 
 def write_rows(

@@ -16,6 +16,8 @@ from trainwell.data import hub as datasets
 from trainwell.store import hub
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from trainwell.store.workspace import Workspace
 
 # The files inside scikit-learn's package; the package itself is never imported.
@@ -119,19 +121,39 @@ def content_hash(source: Source) -> str:
     return total.hexdigest()
 
 
-def _folder_hash(folder: Path) -> str:
-    """Of the names and the contents of all files below a folder, without hidden ones; links are not followed."""
+def state_of(source: Source) -> str | None:
+    """What tells without reading that a file, or any file of a folder, is another than before; None for other sources.
+
+    The time of the last change of the entry itself (ctime) is part of it: nobody sets it back by hand.
+    """
+    if source.path is None:
+        return None
     total = hashlib.sha256()
+    for name, file in _files_below(source.path) if source.path.is_dir() else [("", source.path)]:
+        facts = file.stat()
+        key = (name, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino, facts.st_dev)
+        total.update(repr(key).encode("utf-8", "surrogateescape"))
+    return total.hexdigest()
+
+
+def _folder_hash(folder: Path) -> str:
+    """Of the names and the contents of all files below a folder."""
+    total = hashlib.sha256()
+    for name, file in _files_below(folder):
+        with file.open("rb") as stream:
+            total.update(f"{name}\0".encode("utf-8", "surrogateescape"))
+            total.update(hashlib.file_digest(stream, "sha256").digest())
+    return total.hexdigest()
+
+
+def _files_below(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Every file below a folder with its name there, in order, without hidden ones; links are not followed."""
     for place, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(name for name in files if not name.startswith(".")):
             file = Path(place, name)
-            if file.is_symlink() or not file.is_file():
-                continue
-            with file.open("rb") as stream:
-                total.update(f"{file.relative_to(folder)}\0".encode("utf-8", "surrogateescape"))
-                total.update(hashlib.file_digest(stream, "sha256").digest())
-    return total.hexdigest()
+            if not file.is_symlink() and file.is_file():
+                yield str(file.relative_to(folder)), file
 
 
 def _open_named(workspace: Workspace, text: str, argument: str) -> Source:

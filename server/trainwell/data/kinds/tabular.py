@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import polars as pl
 from pydantic import Field
 
@@ -24,11 +23,11 @@ from trainwell.data.splits import divide, split_column
 from trainwell.data.table.dividing import column_of_series
 from trainwell.data.table.encode import embedded, encode_frame, encode_numbers, fit_column, input_names, width
 from trainwell.data.table.labels import LabelReader, take_target
+from trainwell.data.table.look import look
 from trainwell.data.table.multilabel import as_text
 from trainwell.data.table.names import require
 from trainwell.data.table.raw import encode_table, rows_table
 from trainwell.data.table.read import read_table
-from trainwell.data.table.report import describe
 from trainwell.data.table.suspicions import candidates, column_warnings, copies, leaks, useless
 from trainwell.data.table.typed import TypedTable, read_typed
 
@@ -47,6 +46,7 @@ INPUT, CATEGORIES = "x", "categories"
 MOST_INPUTS = 50_000
 # For the mean of the inputs.
 _ENOUGH_ROWS = 100_000
+_ROW_GROUP = 100_000
 
 
 class Config(Spec):
@@ -63,22 +63,7 @@ def recognise(source: Source) -> int:
 
 def inspect(source: Source, target: str | None) -> dict[str, Any]:
     """What the table holds, for an agent; see `data.inspect`."""
-    table = read_typed(source, sample=True)
-    target = target or table.file.target
-    features = [column for column in table.columns.values() if column.name != target]
-    found: list[Warned] = []
-    learnt = None
-    dropped = [warned for column in features if (warned := useless(column, _main(table, column.name), table.height))]
-    if target is not None:
-        labels, table = take_target(table, [target], "auto", found)
-        learnt = labels.target
-    found += dropped + column_warnings(features, table.height, table.file.locate)
-    if learnt is not None and target is not None:
-        everything = np.arange(len(table.rows))
-        found += targets.suspicions(learnt, None) + leaks(features, table, learnt, everything)
-        found += copies(table, [column.name for column in features], [target], None)
-    guesses = candidates(list(table.columns.values()), table.height)
-    return describe(table.file.rows, list(table.columns.values()), table.notes, guesses, target, learnt, found)
+    return look(source, target)
 
 
 def prepare(source: Source, request: Request, folder: Path) -> Draft:
@@ -288,7 +273,9 @@ def _write(
             table.numbers[at],
         )  # fmt: skip
         if split != "train":
-            pl.DataFrame([series.gather(at) for series in raw]).write_parquet(folder / f"raw_{split}.parquet")
+            pl.DataFrame([series.gather(at) for series in raw]).write_parquet(
+                folder / f"raw_{split}.parquet", row_group_size=_ROW_GROUP
+            )
     return mean, deviation
 
 

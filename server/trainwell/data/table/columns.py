@@ -35,6 +35,7 @@ _THOUSANDS_DOT = r"^[+-]?\d{1,3}(\.\d{3})+(,\d+)?$"
 _DECIMAL_COMMA = r"^[+-]?\d*,\d+$"
 _CODE = r"^0\d+$"  # 01234: a postcode or an article, not a quantity
 _SAMPLE = 1000
+_PIECE_ROWS = 250_000
 # Text: mostly different, and long or of several words.
 _TEXT_SHARE, _TEXT_LENGTH = 0.5, 40
 
@@ -49,6 +50,7 @@ class Column:
         infinite: Numbers beyond float64, or written as inf.
         unread: Cells that do not read as the kind that the others are.
         first_unread: Row of the first of them, from 0, and its text.
+        distinct: Different values; of fractions at least so many.
     """
 
     name: str
@@ -92,51 +94,85 @@ def missing_cells(series: pl.Series, *, among_numbers: bool) -> pl.Series:
 
 
 def _recognise_text(series: pl.Series, decimal_comma: bool) -> tuple[Column, pl.Series]:
-    series = series.str.strip_chars()
     if (plain := _plain_numbers(series)) is not None:
         return plain
-    given = series.filter(~missing_cells(series, among_numbers=False))
-    if given.is_empty():
+    sample, given, length = _survey(series)
+    if not given:
         return Column(series.name, "empty", {"kind": "empty"}, missing=len(series)), series
-    sample = given.unique(maintain_order=True).head(_SAMPLE)
     for reading in _readings(sample, decimal_comma):
         column, values = _described(series, reading)
         if column.unread <= MOST_UNREAD * (len(series) - column.missing + column.unread):
             return column, values
     column, values = _described(series, {"kind": "category"})
-    lengths = given.str.len_chars()
-    if column.distinct > _TEXT_SHARE * len(given) and float(lengths.mean() or 0) > _TEXT_LENGTH:  # pyright: ignore[reportArgumentType]
+    if column.distinct > _TEXT_SHARE * given and length / given > _TEXT_LENGTH:
         column = Column(series.name, "text", {"kind": "text"}, missing=column.missing, distinct=column.distinct)
     return column, values
 
 
+def _pieces(series: pl.Series) -> Iterator[pl.Series]:
+    """A long text column bit by bit: every step of reading text makes a copy of it."""
+    for start in range(0, max(1, len(series)), _PIECE_ROWS):
+        piece = series.slice(start, _PIECE_ROWS)
+        yield piece.str.strip_chars() if piece.dtype == pl.String else piece
+
+
+def _survey(series: pl.Series) -> tuple[pl.Series, int, int]:
+    """The first different cells that say something, how many cells do, and their length in all."""
+    sample, given, length = series.head(0), 0, 0
+    for piece in _pieces(series):
+        cells = piece.filter(~missing_cells(piece, among_numbers=False))
+        given += len(cells)
+        length += int(cells.str.len_chars().sum())
+        if len(sample) < _SAMPLE:
+            sample = pl.concat([sample, cells.unique(maintain_order=True).head(_SAMPLE)]).unique(maintain_order=True)
+    return sample.head(_SAMPLE), given, length
+
+
 def _plain_numbers(series: pl.Series) -> tuple[Column, pl.Series] | None:
     """The common case without the search: a column of finite numbers and nothing else."""
-    values = series.cast(pl.Float64, strict=False)
-    if values.null_count() or not values.len() or not values.is_finite().all() or series.str.contains(_CODE).any():
-        return None
-    values = _whole(values)
-    return Column(series.name, "number", {"kind": "number"}, distinct=values.n_unique()), values
+    read: list[pl.Series] = []
+    for piece in _pieces(series):
+        values = piece.cast(pl.Float64, strict=False)
+        if values.null_count() or not len(values) or not values.is_finite().all() or piece.str.contains(_CODE).any():
+            return None
+        read.append(values)
+    values = _whole(pl.concat(read))
+    return Column(series.name, "number", {"kind": "number"}, distinct=_distinct(values)), values
 
 
 def _described(series: pl.Series, reading: dict[str, Any]) -> tuple[Column, pl.Series]:
     """The column read in one way, with all that can be counted about it."""
-    values = read_as(series, reading)
-    infinite, unread, first = 0, 0, None
-    if series.dtype == pl.String and reading["kind"] != "category":
-        lost = values.is_null() & ~missing_cells(series, among_numbers=reading["kind"] != "boolean")
-        unread = int(lost.sum())
-        if unread:
-            row = lost.arg_true()[0]
-            first = (row, str(series[row]))
-    if values.dtype.is_float():
-        infinite = int(values.is_infinite().sum())
-        values = values.set(values.is_infinite() | values.is_nan(), None)
+    read: list[pl.Series] = []
+    infinite, unread, first, start = 0, 0, None, 0
+    for piece in _pieces(series):
+        values = read_as(piece, reading)
+        if piece.dtype == pl.String and reading["kind"] != "category":
+            lost = values.is_null() & ~missing_cells(piece, among_numbers=reading["kind"] != "boolean")
+            count = int(lost.sum())
+            if count and first is None:
+                row = lost.arg_true()[0]
+                first = (start + row, str(piece[row]))
+            unread += count
+        if values.dtype.is_float():
+            infinite += int(values.is_infinite().sum())
+            values = values.set(values.is_infinite() | values.is_nan(), None)
+        read.append(values)
+        start += len(piece)
+    values = _whole(pl.concat(read))
     column = Column(
         series.name, reading["kind"], reading, missing=values.null_count(), infinite=infinite, unread=unread,
-        first_unread=first, distinct=values.drop_nulls().n_unique(), notes=_notes(series.name, reading),
+        first_unread=first, distinct=_distinct(values), notes=_notes(series.name, reading),
     )  # fmt: skip
-    return column, _whole(values)
+    return column, values
+
+
+def _distinct(values: pl.Series) -> int:
+    """How many values differ; of fractions only whether many do: counting them takes longest and tells nothing."""
+    if values.dtype.is_float():
+        some = values.drop_nulls().head(_SAMPLE).n_unique()
+        if some > _SAMPLE // 2:
+            return some
+    return values.n_unique() - int(values.null_count() > 0)
 
 
 def _readings(sample: pl.Series, decimal_comma: bool) -> Iterator[dict[str, Any]]:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from trainwell.contract.specs import Warned
     from trainwell.data.table.columns import Column
-    from trainwell.data.target import Target
+    from trainwell.data.table.labels import LabelReader
 
 _GROUPS = {"number": "numeric", "category": "categorical", "boolean": "boolean", "date": "date"}
 _NAMED, _CLASSES = 8, 12
@@ -23,8 +23,7 @@ def describe(
     columns: Sequence[Column],
     notes: Sequence[str],
     candidates: Sequence[str],
-    target: str | None,
-    learnt: Target | None,
+    labels: LabelReader | None,
     warnings: Sequence[Warned],
 ) -> dict[str, Any]:
     """The answer of `inspect_data` but for what the front door knows (kind, source, next call)."""
@@ -45,8 +44,9 @@ def describe(
         "columns_with_missing": len(gaps),
         "target_candidates": list(candidates),
     }
-    if target is not None and learnt is not None:
-        answer |= {"target": target, "task": learnt.task}
+    learnt = None if labels is None else labels.target
+    if labels is not None and learnt is not None:
+        answer |= {"target": labels.names[0], "task": learnt.task}
         if learnt.classes:
             counts = dict(zip(learnt.classes, class_counts(learnt), strict=True))
             answer["classes"] = len(counts)

@@ -103,7 +103,7 @@ def read_typed(
             columns[column.name] = column
             if column.kind == "empty":
                 series = pl.Series(column.name, [None] * len(series), pl.String)
-            values[column.name] = slim(series.alias(column.name))
+            values[column.name] = slim(series.alias(column.name)).rechunk()
     sizes = [len(next(iter(values.values())))]
     notes, absent = list(file.notes), dict[str, list[str]]()
     for split, other in (given or {}).items():
@@ -161,7 +161,7 @@ def _append(
             values[raw.name] = _joined(before, read, column)
     absent = [name for name in columns if name not in known]
     for name in set(columns) - seen:
-        values[name] = pl.concat([values[name], pl.Series(name, [None] * height, values[name].dtype)], rechunk=False)
+        values[name] = pl.concat([values[name], pl.Series(name, [None] * height, values[name].dtype)], rechunk=True)
     return height, absent, notes
 
 
@@ -172,4 +172,4 @@ def _joined(before: pl.Series, read: pl.Series, column: Column) -> pl.Series:
     elif before.dtype != read.dtype:
         wider = pl.Float64 if column.kind == "number" else before.dtype
         before, read = before.cast(wider), read.cast(wider)
-    return pl.concat([before, read.alias(before.name)], rechunk=False)
+    return pl.concat([before, read.alias(before.name)], rechunk=True)
