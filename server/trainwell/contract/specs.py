@@ -34,6 +34,7 @@ class TensorSpec(Spec):
     | categories | (F,) | int64 category numbers, one column each, from 0 (missing or unseen) to `sizes[column]` - 1 |
     | image | (C, H, W) | uint8, to be normalised by the network with `mean` and `std` (of C channels, in 0..255) |
     | sequence | (T, C) | float32 steps in order, zeros behind the end of a short one |
+    | | | of a forecast's past, `sizes[0]` says how many of the first channels are the targets' own |
     | tokens | (T,) | int32 token numbers from 0 (padding) and 1 (unknown) to `sizes[0]` - 1 |
     | length | () | int64 real steps or tokens of each row, at least 1; beside the `sequence` or `tokens` input |
     """

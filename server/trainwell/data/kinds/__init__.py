@@ -92,7 +92,7 @@ def find_kind(source: Source, asked: str, task: str = "auto", options: Iterable[
             allowed=["auto", *fits],
             hint="Leave kind out: it is told from the content.",
         )
-    given = set(options)
+    given = set(options) - {"columns", "drop_columns"}  # these say nothing of the kind
     able = [name for name in fits if task == "auto" or task in kind(name).TASKS] or list(fits)
     best = max(able, key=lambda name: (len(given & set(kind(name).Config.model_fields)), fits[name]))
     return _that_learns(kind(best), task)

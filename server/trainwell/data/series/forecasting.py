@@ -83,7 +83,7 @@ def prepare(source: Source, request: Request, config: Config, folder: Path) -> D
     frame, columns = recognise_all(table)
     found: list[Warned] = []
     notes = list(table.notes)
-    named = name_columns(columns, frame.columns, request, config, notes)
+    named = usable(name_columns(columns, frame.columns, request, config, notes), columns, found)
     steps = order(frame, columns, named.time, named.group)
     likely = [] if named.group else group_candidates(columns, frame.height)
     steps = refuse_duplicates(steps, named.group, likely)
@@ -180,6 +180,18 @@ def name_columns(
     chosen = config.columns if config.columns is not None else known
     past = [name for name in chosen if name not in parts and name not in config.drop_columns]
     return Named(targets, time, config.group, past, list(config.known_future))
+
+
+def usable(named: Named, columns: dict[str, Column], found: list[Warned]) -> Named:
+    """The columns without those that cannot become numbers, with a warning for each."""
+    for name in [*named.past, *named.future]:
+        if columns[name].kind not in USABLE:
+            message = f"Column {quoted(name)} holds a {columns[name].kind} and is left out."
+            code = f"{columns[name].kind}_column"
+            found.append(Warned(code=code, message=message, column=quoted(name, 80)[1:-1]))
+    kept = {name for name, column in columns.items() if column.kind in USABLE}
+    past, future = ([name for name in part if name in kept] for part in (named.past, named.future))
+    return replace(named, past=past, future=future)
 
 
 def guess_time(columns: dict[str, Column]) -> str | None:
@@ -282,10 +294,6 @@ def _fit(sheet: Sheet, named: Named, train: Array, found: list[Warned]) -> list[
 def _channel(sheet: Sheet, name: str, train: Array, part: str, found: list[Warned]) -> dict[str, Any] | None:
     column = sheet.steps.columns[name]
     shown = quoted(name, 80)[1:-1]
-    if column.kind not in USABLE:
-        message = f"Column {quoted(name)} holds a {column.kind} and is left out."
-        found.append(Warned(code=f"{column.kind}_column", message=message, column=shown))
-        return None
     warned = useless(column, sheet.steps.frame[name], sheet.steps.frame.height) if part == "past" else None
     channel = None if warned else fit_channel(sheet, name, train, part)
     if channel is None and part != "target":

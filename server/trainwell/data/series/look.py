@@ -14,6 +14,7 @@ from trainwell.data.array.files import open_arrays
 from trainwell.data.content import recognise_content
 from trainwell.data.series.clock import fit_clock
 from trainwell.data.table.columns import recognise as recognise_column
+from trainwell.data.table.read import rows_frame
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -130,8 +131,7 @@ def _first_object(path: Path) -> Any:
 def _first_rows(source: Source) -> pl.DataFrame | None:
     """The first rows of a table as they stand there; None for what is no simple table."""
     if source.rows is not None:
-        plain = all(isinstance(row, dict) for row in source.rows[:_LOOKED_AT])
-        return pl.DataFrame(source.rows[:_LOOKED_AT], strict=False) if plain else None
+        return rows_frame(source.rows[:_LOOKED_AT])
     if source.path is None:
         return None
     content = recognise_content(source.path)

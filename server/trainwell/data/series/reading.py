@@ -178,7 +178,7 @@ def _cell(cell: Any, name: str, number: int) -> Array:
         return np.zeros((0, 1))
     try:
         values = np.array(cell, dtype=np.float64)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise TrainwellError(
             "bad_value", f"Row {number}, column {quoted(name)}: this is not a list of numbers.",
             argument=f"rows/{number}/{plain(name)}", got=cell, allowed="a list of numbers, or of lists of equal length",

@@ -21,7 +21,7 @@ from trainwell.data.series.long import read_long, read_long_again
 from trainwell.data.series.look import holds_series
 from trainwell.data.series.reading import missing_warnings, only, read_arrays, read_lists, used_label
 from trainwell.data.series.recordings import Pieces, Recordings, cut, filled, joined, labels_of, padded
-from trainwell.data.splits import SplitColumn, column_of_array, divide
+from trainwell.data.splits import FEWEST_ROWS, SplitColumn, column_of_array, divide
 from trainwell.data.table.dividing import column_of_series
 from trainwell.data.table.labels import read_target
 from trainwell.data.table.names import require
@@ -214,6 +214,11 @@ def _labelled(recordings: Recordings, pieces: Pieces, config: Config, found: lis
     missing = int(labels.is_null().sum())
     found += targets.check_present(label.name, missing, 0, max(1, len(labels)))
     known = labels.is_not_null()
+    if int(known.sum()) < FEWEST_ROWS:
+        raise TrainwellError(
+            "too_few_rows", f"There are {int(known.sum())} series with a target.", argument="source",
+            allowed=f"at least {FEWEST_ROWS}", hint="Shorter windows give more of them." if config.window else None,
+        )  # fmt: skip
     return labels.filter(known), pieces.some(known.to_numpy())
 
 
