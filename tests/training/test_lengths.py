@@ -55,7 +55,7 @@ class Flat(nn.Module):
         super().__init__()
         self.layer = nn.Linear(2 * T, 2)
 
-    def forward(self, x, length):
+    def forward(self, x, _length):
         return self.layer(x.flatten(1))
 
 
