@@ -18,6 +18,8 @@ torch.set_num_threads(1)
 # Options of families that cannot do without; a new family that can needs no line here.
 NEEDED = {"layers": {"layers": [{"type": "Linear", "out_features": 32}, "BatchNorm1d", "ReLU"]}}
 FAMILIES = architectures.names()
+# They take one picture and refuse everything else.
+PICTURES_ONLY = {"cnn", "resnet", "vit"}
 IMAGE = Shapes(inputs=(TensorSpec(name="x", shape=(1, 4, 4)),), num_outputs=3)
 TWO_INPUTS = Shapes(
     inputs=(TensorSpec(name="numbers", shape=(5,)), TensorSpec(name="codes", shape=(2,), dtype="int64")), num_outputs=1
@@ -32,7 +34,7 @@ def batch(shapes, rows, seed=0):
 
 
 def test_the_families_of_this_release_are_found():
-    assert {"layers", "mlp"} <= set(FAMILIES)
+    assert {"cnn", "layers", "mlp", "resnet", "vit"} <= set(FAMILIES)
     assert "check" not in FAMILIES
 
 
@@ -44,6 +46,11 @@ def test_asking_which_families_there_are_loads_no_torch():
 @pytest.mark.parametrize("name", FAMILIES)
 @pytest.mark.parametrize("shapes", [IMAGE, TWO_INPUTS], ids=["image", "two inputs"])
 def test_it_gives_an_output_per_row_and_the_same_weights_for_the_same_seed(name, shapes):
+    if name in PICTURES_ONLY and shapes is TWO_INPUTS:
+        with pytest.raises(TrainwellError) as caught:
+            architectures.settle(name, {}, shapes)
+        assert caught.value.code == "architecture_does_not_fit"
+        return
     torch.manual_seed(3)
     first = architectures.build(name, NEEDED.get(name, {}), shapes)
     torch.manual_seed(3)
@@ -82,6 +89,17 @@ def test_its_weights_load_into_a_module_built_from_the_stored_options(name):
 
 
 @pytest.mark.parametrize("name", FAMILIES)
+def test_it_can_be_loaded_onto_a_sketch_that_holds_nothing(name):
+    trained = architectures.build(name, NEEDED.get(name, {}), IMAGE).eval()
+    with torch.device("meta"):
+        sketch = architectures.build(name, NEEDED.get(name, {}), IMAGE)
+    sketch.load_state_dict(trained.state_dict(), assign=True)
+    inputs = batch(IMAGE, 4)
+
+    assert torch.equal(trained(*inputs), sketch.eval()(*inputs))
+
+
+@pytest.mark.parametrize("name", FAMILIES)
 def test_its_schema_is_valid_strict_and_takes_what_resolve_stores(name):
     schema = architectures.schemas()[name]
     Draft202012Validator.check_schema(schema)
@@ -96,12 +114,14 @@ def test_its_schema_is_valid_strict_and_takes_what_resolve_stores(name):
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_misspelt_option_is_refused_with_the_nearest_one(name):
+    right = "init" if "init" in architectures.config_class(name).model_fields else "dropout"
+    wrong = f"{right[:-2]}{right[:-3:-1]}"
     with pytest.raises(TrainwellError) as caught:
-        architectures.resolve(name, {**NEEDED.get(name, {}), "inti": "he"}, IMAGE)
+        architectures.resolve(name, {**NEEDED.get(name, {}), wrong: "he"}, IMAGE)
 
     assert caught.value.code == "unknown_option"
-    assert caught.value.argument == "options/inti"
-    assert "init" in caught.value.hint
+    assert caught.value.argument == f"options/{wrong}"
+    assert right in caught.value.hint
 
 
 def test_an_unknown_family_is_refused_with_those_that_there_are():

@@ -22,10 +22,10 @@ def refusal(tool, arguments):
 
 
 def test_what_is_left_out_gets_the_manifests_default_and_what_is_given_stays():
-    checked = check_arguments(MANIFEST.tools["train"], {**PAIR, "epochs": 3})
+    checked = check_arguments(MANIFEST.tools["train"], {**PAIR, "early_stopping": 3})
 
-    assert checked == {**MANIFEST.defaults("train"), **PAIR, "epochs": 3}
-    assert MANIFEST.defaults("train")["epochs"] != 3
+    assert checked == {**MANIFEST.defaults("train"), **PAIR, "early_stopping": 3}
+    assert MANIFEST.defaults("train")["early_stopping"] != 3
 
 
 def test_a_whole_number_written_as_5_0_is_an_integer_as_json_schema_says():

@@ -109,10 +109,12 @@ def test_a_team_can_lower_the_limits_and_change_the_policies(written):
 
 
 def test_a_default_of_ours_that_no_longer_fits_moves_to_the_nearest_limit_and_that_is_told(written):
-    manifest = load_manifest(written(text=optional('{name: epochs, type: integer, validation: "epochs <= 20"}')))
+    manifest = load_manifest(
+        written(text=optional('{name: early_stopping, type: integer, validation: "early_stopping <= 9"}'))
+    )
 
-    assert manifest.defaults("train")["epochs"] == 20
-    assert "epochs" in manifest.notes[0]
+    assert manifest.defaults("train")["early_stopping"] == 9
+    assert "early_stopping" in manifest.notes[0]
 
 
 def test_limits_that_are_not_given_stay_ours(written):

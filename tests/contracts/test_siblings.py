@@ -12,7 +12,7 @@ from tests.contracts.tree import PACKAGE, parsed
 DEFINES = {
     "tools": {"Arguments", "Result", "TITLE", "HINTS", "call"},
     "architectures": {"Config", "build"},
-    "data/kinds": {"KIND", "Config", "recognise", "inspect", "prepare", "encode"},
+    "data/kinds": {"KIND", "TASKS", "Config", "recognise", "inspect", "prepare", "encode"},
     "diagnosis/rules": {"check"},
 }
 

@@ -35,7 +35,7 @@ def test_the_target_array_can_be_named(workspace):
 def test_images_of_bytes_keep_their_shape_and_are_scaled_as_a_whole(workspace):
     images = (DIGITS.images * 15).astype(np.uint8)
     np.savez_compressed(workspace.root / "d.npz", X=images, y=DIGITS.target)
-    prepared = data.prepare(workspace, {"source": "d.npz"})
+    prepared = data.prepare(workspace, {"source": "d.npz", "kind": "arrays"})
     train = data.load_split(workspace, prepared, "train").inputs[0]
     assert prepared.inputs[0].shape == (8, 8)
     assert train.dtype == np.float32
@@ -114,7 +114,7 @@ def test_raw_arrays_are_encoded_as_they_were_for_training(workspace):
     np.savez(workspace.root / "flat.npz", X=DIGITS.data, y=DIGITS.target * 0.5 + 0.1)
     np.save(workspace.root / "table.npy", np.column_stack([DIGITS.data, DIGITS.target]))
     for name in ("images.npz", "flat.npz", "table.npy"):
-        prepared = data.prepare(workspace, {"source": name})
+        prepared = data.prepare(workspace, {"source": name, "kind": "arrays"})
         test = data.load_split(workspace, prepared, "test")
         source = data.raw_source(workspace, prepared, "test")
         encoded = data.encode(prepared, source=source)
@@ -128,7 +128,7 @@ def test_raw_arrays_are_encoded_as_they_were_for_training(workspace):
 
 
 def test_inspecting_arrays_is_short_and_names_a_call_that_works(workspace):
-    np.savez(workspace.root / "d.npz", X=DIGITS.images, y=DIGITS.target)
+    np.savez(workspace.root / "d.npz", X=DIGITS.data, y=DIGITS.target)
     np.save(workspace.root / "d.npy", np.column_stack([DIGITS.data, DIGITS.target]))
     for name in ("d.npz", "d.npy"):
         seen = data.inspect(workspace, {"source": name})
@@ -144,3 +144,27 @@ def test_a_cut_archive_is_refused(workspace):
         with pytest.raises(TrainwellError) as caught:
             data.prepare(workspace, {"source": "cut.npz"})
         assert caught.value.code == "array_unreadable"
+
+
+def test_columns_of_zeros_and_ones_are_labels_of_which_any_number_applies(workspace):
+    flags = np.stack([DIGITS.target % 2, DIGITS.target > 4, DIGITS.target % 3 == 0], axis=1).astype(np.int64)
+    np.savez(workspace.root / "d.npz", X=DIGITS.data, y=flags)
+    prepared = data.prepare(workspace, {"source": "d.npz"})
+    test = data.load_split(workspace, prepared, "test")
+    assert (prepared.kind, prepared.task, prepared.target_shape) == ("arrays", "multilabel", (3,))
+    np.testing.assert_array_equal(test.target, flags[test.rows])
+    encoded = data.encode(prepared, source=data.raw_source(workspace, prepared, "test"))
+    np.testing.assert_array_equal(encoded.target, test.target)
+
+
+def test_an_array_of_groups_splits_them_whole_and_given_files_are_refused(workspace):
+    person = np.arange(len(DIGITS.target)) // 40
+    np.savez(workspace.root / "d.npz", X=DIGITS.data, y=DIGITS.target, person=person)
+    prepared = data.prepare(workspace, {"source": "d.npz", "split_by": "person"})
+    parts = [set(person[data.load_split(workspace, prepared, split).rows]) for split in ("train", "validation", "test")]
+    assert not parts[0] & parts[1]
+    assert not (parts[0] | parts[1]) & parts[2]
+    for refused in ({"test_source": "d.npz"}, {"targets": ["y"]}):
+        with pytest.raises(TrainwellError) as caught:
+            data.prepare(workspace, {"source": "d.npz", **refused})
+        assert (caught.value.code, caught.value.argument) == ("not_for_this_kind", next(iter(refused)))

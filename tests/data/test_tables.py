@@ -313,7 +313,7 @@ def test_every_type_of_parquet_is_read_or_left_out_and_said(workspace):
     np.testing.assert_array_equal(encoded.target, test.target)
 
 
-def test_a_large_file_is_inspected_by_its_first_rows_and_counted_whole(workspace, monkeypatch):
+def test_a_large_file_is_inspected_by_some_of_its_rows_and_counted_whole(workspace, monkeypatch):
     monkeypatch.setattr(read, "LARGE_FILE_BYTES", 1000)
     monkeypatch.setattr(read, "SAMPLE_ROWS", 50)
     write(workspace, "people.csv", people())
@@ -324,7 +324,7 @@ def test_a_large_file_is_inspected_by_its_first_rows_and_counted_whole(workspace
         seen = data.inspect(workspace, {"source": f"people.{suffix}", "target": "label"})
         assert seen["rows"] == 200
         assert sum(seen["class_counts"].values()) == 50
-        assert any("first 50 rows" in note for note in seen["notes"])
+        assert any("Looked at 50 of" in note for note in seen["notes"])
         assert sum(data.prepare(workspace, {"source": f"people.{suffix}", "target": "label"}).splits.values()) == 200
 
 

@@ -9,8 +9,9 @@ from tests.evaluation.networks import Echo
 from tests.factories import prepared_data
 from trainwell.contract.errors import TrainwellError
 from trainwell.contract.specs import TensorSpec
-from trainwell.evaluation import predict as room
-from trainwell.evaluation.predict import outputs, predict
+from trainwell.evaluation import outputs as room
+from trainwell.evaluation.outputs import outputs
+from trainwell.evaluation.predict import predict
 
 TWO = (TensorSpec(name="x", shape=(2,)),)
 CLASSES = prepared_data(classes=("cat", "dog"), inputs=TWO)
@@ -22,39 +23,43 @@ VALUES = prepared_data(
 def test_classes_are_told_by_name_with_probabilities():
     told = predict(Echo(), CLASSES, [np.array([[2.0, 0.0], [0.0, 1.0]], dtype=np.float32)])
 
-    assert told["predictions"] == ["cat", "dog"]
-    assert told["classes"].tolist() == [0, 1]
-    assert told["probabilities"] == pytest.approx(np.array([[0.8808, 0.1192], [0.2689, 0.7311]]), abs=1e-4)
-    assert told["not_finite"] == 0
+    assert told.predictions == ["cat", "dog"]
+    assert told.confidence == [0.8808, 0.7311]
+    assert told.columns["prediction"] == ["cat", "dog"]
+    assert told.columns["probability_cat"] == pytest.approx([0.8808, 0.2689], abs=1e-4)
+    assert told.columns["probability_dog"] == pytest.approx([0.1192, 0.7311], abs=1e-4)
+    assert told.not_finite == 0
 
 
 def test_values_are_told_in_the_units_of_the_target():
     told = predict(Echo(), VALUES, [np.array([[-1.0], [0.5]], dtype=np.float32)])
 
-    assert told == {"predictions": [8.0, 11.0], "not_finite": 0}
+    assert told.predictions == told.columns["prediction"] == [8.0, 11.0]
+    assert told.not_finite == 0
 
 
 def test_outputs_that_are_not_finite_become_none():
     rows = np.array([[np.nan, 0.0], [0.0, -np.inf], [0.0, 1.0]], dtype=np.float32)
     told = predict(Echo(), CLASSES, [rows])
 
-    assert told["predictions"] == [None, None, "dog"]
-    assert told["classes"].tolist() == [-1, -1, 1]
-    assert np.isnan(told["probabilities"]).all(axis=1).tolist() == [True, True, False]
-    assert predict(Echo(), VALUES, [rows[:, :1]]) == {"predictions": [None, 10.0, 10.0], "not_finite": 1}
+    assert told.predictions == [None, None, "dog"]
+    assert told.confidence == [None, None, 0.7311]
+    assert told.not_finite == 2
+    values = predict(Echo(), VALUES, [rows[:, :1]])
+    assert (values.predictions, values.not_finite) == ([None, 10.0, 10.0], 1)
 
 
 def test_no_rows_give_no_predictions():
     told = predict(Echo(), CLASSES, [np.zeros((0, 2), dtype=np.float32)])
 
-    assert told["predictions"] == []
-    assert told["probabilities"].shape == (0, 2)
+    assert told.predictions == []
+    assert len(told.columns["probability_dog"]) == 0
 
 
 def test_large_logits_do_not_overflow():
     told = predict(Echo(), CLASSES, [np.array([[1e30, -1e30]], dtype=np.float32)])
 
-    assert told["probabilities"].tolist() == [[1.0, 0.0]]
+    assert [told.columns[f"probability_{name}"].tolist() for name in ("cat", "dog")] == [[1.0], [0.0]]
 
 
 def test_batches_give_what_one_pass_gives_and_the_mode_comes_back(monkeypatch):
@@ -81,7 +86,7 @@ def test_read_only_memory_is_taken(tmp_path):
     np.save(tmp_path / "x.npy", np.eye(2, dtype=np.float32))
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r", allow_pickle=False)
 
-    assert predict(Echo(), CLASSES, [mapped])["predictions"] == ["cat", "dog"]
+    assert predict(Echo(), CLASSES, [mapped]).predictions == ["cat", "dog"]
 
 
 @pytest.mark.parametrize("inputs", [[], [np.zeros((1, 3))], [np.zeros((1, 2)), np.zeros((1, 2))]])

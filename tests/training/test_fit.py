@@ -53,7 +53,7 @@ def test_it_learns_digits_and_records_every_epoch(tmp_path):
     assert [record.epoch for record in records] == list(range(1, 16))
     assert records[-1].train_loss < 0.1 * records[0].train_loss
     measured = {field.name for field in fields(EpochRecord) if getattr(records[3], field.name) is not None}
-    assert measured == {field.name for field in fields(EpochRecord)} - {"val_r2", "val_rmse", "gpu_memory"}
+    assert measured == {field.name for field in fields(EpochRecord)} - {"val_r2", "val_rmse", "val_f1", "gpu_memory"}
     assert records[-1].train_accuracy > records[0].train_accuracy
     assert records[-1].train_accuracy >= records[-1].val_accuracy - 0.02
     assert 1e-5 < records[3].update_ratio < 0.2
@@ -207,13 +207,38 @@ def test_a_validation_loss_that_is_not_finite_is_raised(tmp_path):
     assert error.value.what == "val_loss"
 
 
-def test_it_stops_early_when_validation_gets_no_better(tmp_path):
+def test_under_a_constant_rate_it_stops_as_soon_as_validation_gets_no_better(tmp_path):
     train, validation = digits(train=80)
-    run = spec(epochs=200, lr=0.01, early_stopping=5, batch_size=32)
+    run = spec(epochs=200, lr=0.01, early_stopping=5, batch_size=32, scheduler="constant")
     outcome = fit(job(tmp_path, network(width=256), (train, validation), run))
 
     assert outcome.reason == "early_stopping"
-    assert outcome.epochs == outcome.best_epoch + 5
+    assert outcome.epochs == max(outcome.best_epoch, 10) + 5
+
+
+def test_out_of_patience_it_lets_the_rate_come_down_before_it_ends(tmp_path):
+    train, validation = digits(train=80)
+    records = []
+    run = spec(epochs=200, lr=0.01, early_stopping=5, batch_size=32, warmup=0.05)
+    outcome = fit(job(tmp_path, network(width=256), (train, validation), run, on_epoch=records.append))
+    rates = [record.lr for record in records]
+    began = outcome.epochs * 5 // 6  # a fifth of the epochs before it
+
+    assert outcome.reason == "early_stopping"
+    assert outcome.epochs < 150
+    assert rates[began - 1] > 0.004
+    assert rates[began:] == sorted(rates[began:], reverse=True)
+    assert rates[-1] < 0.2 * rates[began - 1]
+
+
+def test_patience_that_runs_out_near_the_end_changes_nothing(tmp_path):
+    run = spec(epochs=12, lr=1e-5, early_stopping=1, warmup=0.0)
+    still = network()
+    outcome = fit(job(tmp_path, still, DIGITS, run))
+    short = fit(job(tmp_path / "short", network(), DIGITS, spec(epochs=1, lr=1e-5, early_stopping=1)))
+
+    assert (short.reason, short.epochs) == ("completed", 1)
+    assert outcome.epochs <= 12
 
 
 def test_it_ends_in_good_order_when_the_time_is_over(tmp_path, always_look):

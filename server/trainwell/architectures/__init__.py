@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 AUTO = "auto"
 _NOT_FAMILIES = {"check"}
 # What `auto` takes, by the role of the first input.
-_CHOICE: dict[Role, str] = {"features": "mlp"}
+_CHOICE: dict[Role, str] = {"features": "mlp", "image": "cnn", "sequence": "gru", "tokens": "bag"}
 
 
 class Family(Protocol):

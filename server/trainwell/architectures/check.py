@@ -232,7 +232,8 @@ def _check_gradients(module: nn.Module, shapes: Shapes) -> list[str]:
             raise _failed(f"{label} gets no gradient, so it would never learn.", shapes)
         if not bool(torch.isfinite(parameter.grad).all()):
             raise _failed(f"The gradient of {label} is not finite.", shapes)
-        if parameter.ndim > 1 and not bool(parameter.grad.any()):
+        # LoRA starts with one of its two matrices at 0, so the other one's gradient is 0 at first.
+        if parameter.ndim > 1 and "lora_A" not in label and not bool(parameter.grad.any()):
             silent.append(label)
     return silent
 

@@ -145,6 +145,10 @@ class Recipe(Spec):
     ema: float | None = None
 
 
+# The architecture of a network that lives in somebody's Python program: nothing can build it again from its spec.
+PYTHON = "python"
+
+
 class ModelSpec(Spec):
     """A network before it has weights."""
 

@@ -105,7 +105,7 @@ def load_prepared(workspace: Workspace, handle: str) -> PreparedData:
 
 
 def load_split(workspace: Workspace, prepared: PreparedData, split: str) -> SplitArrays:
-    """One split's arrays; inputs are memory-mapped.
+    """One split's arrays; inputs, and targets of more than one value, are memory-mapped.
 
     Raises:
         TrainwellError: `unknown_split`, `data_damaged`.
@@ -117,7 +117,10 @@ def load_split(workspace: Workspace, prepared: PreparedData, split: str) -> Spli
     folder = workspace.data_dir(prepared.handle)
     try:
         inputs = tuple(open_array(folder / f"{split}_{entry.name}.npy") for entry in prepared.inputs)
-        target, rows = (np.load(folder / f"{split}_{part}.npy", allow_pickle=False) for part in ("target", "rows"))
+        target, rows = (open_array(folder / f"{split}_{part}.npy") for part in ("target", "rows"))
+        if not prepared.target_shape:
+            target = np.array(target)
+        rows = np.array(rows)
     except (OSError, ValueError) as error:
         raise TrainwellError(
             "data_damaged", f"The {split} arrays of the prepared data cannot be read.", argument="data",

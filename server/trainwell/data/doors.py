@@ -14,7 +14,7 @@ from trainwell.contract.specs import PreparedData
 from trainwell.contract.text import finite, plain
 from trainwell.data.cache import fingerprint_of, get_or_make
 from trainwell.data.content import refuse_unreadable
-from trainwell.data.kinds import Kind, find_kind, kind, names
+from trainwell.data.kinds import Kind, find_kind, kind, kind_to_inspect, names
 from trainwell.data.parts import EncodedRows, Request
 from trainwell.data.source import Source, content_hash, open_source
 
@@ -51,11 +51,11 @@ def inspect(workspace: Workspace, arguments: dict[str, Any]) -> dict[str, Any]:
     """
     source = open_source(workspace, arguments.get("source"), arguments.get("rows"))
     refuse_unreadable(source)
-    found = find_kind(source, "auto")
+    found = kind_to_inspect(source)
     facts = finite(found.inspect(source, arguments.get("target")))
     answer = {"kind": found.KIND, "source": source.shown, **facts}
     target = answer.get("target") or next(iter(answer["target_candidates"]), None)
-    if arguments.get("source") is not None and target is not None:
+    if "next_call" not in answer and arguments.get("source") is not None and target is not None:
         known = {} if source.shipped and target == "target" else {"target": target}
         answer["next_call"] = next_call("prepare_data", source=arguments["source"], **known)
     if "target" in answer:
@@ -76,12 +76,17 @@ def prepare(workspace: Workspace, arguments: dict[str, Any]) -> PreparedData:
     """
     source = open_source(workspace, arguments.get("source"), arguments.get("rows"))
     refuse_unreadable(source)
-    found = find_kind(source, arguments.get("kind") or "auto")
-    request = replace(_request(found, arguments), given=_given(workspace, arguments))
+    given = [name for name, value in arguments.items() if name not in _COMMON and value is not None]
+    given += list(arguments.get("options") or ())
+    found = find_kind(source, arguments.get("kind") or "auto", arguments.get("task") or "auto", given)
+    request = replace(_request(found, arguments), given={**source.parts, **_given(workspace, arguments)})
     sources = [source, *request.given.values()]
     before = [_state(one) for one in sources]
     asked = {name: value for name, value in vars(request).items() if name not in {"config", "given"}}
     asked |= {split: content_hash(one) for split, one in request.given.items()}
+    further = getattr(found, "further_content", None)
+    if further is not None:
+        asked["further"] = [further(one, request.config) for one in sources]
     fingerprint = fingerprint_of(
         content_hash(source), {**asked, "kind": found.KIND, "config": request.config.model_dump(mode="json")}
     )
@@ -129,7 +134,8 @@ def raw_source(workspace: Workspace, prepared: PreparedData, split: str) -> Sour
     for file in (folder / f"raw_{split}.parquet", folder / f"raw_{split}.npz"):
         if file.is_file():
             shown, numbers = f"{prepared.handle} ({split})", folder / f"{split}_rows.npy"
-            return Source(name=prepared.name, shown=shown, path=file, numbers=numbers)
+            roots = (workspace.root, *workspace.allow_read)
+            return Source(name=prepared.name, shown=shown, path=file, numbers=numbers, roots=roots)
     return None
 
 

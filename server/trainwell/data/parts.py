@@ -83,6 +83,8 @@ class EncodedRows:
         count: Rows.
         rows: (count,) int64 row numbers in the source, from 0; blank lines of a file are left out.
         notes: What was odd about them: unseen categories, cells taken as missing.
+        about: What each row is, where that is more than its number: the group and the times of a forecast, the name of
+            a series. Empty where there is nothing to say.
     """
 
     inputs: tuple[Array, ...]
@@ -90,3 +92,4 @@ class EncodedRows:
     count: int
     rows: Array
     notes: list[str] = field(default_factory=list)
+    about: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])

@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainwell.contract.errors import TrainwellError, did_you_mean, next_call
 from trainwell.contract.text import plain
+from trainwell.data import hub as datasets
+from trainwell.store import hub
 
 if TYPE_CHECKING:
     from trainwell.store.workspace import Workspace
@@ -37,6 +39,8 @@ class Source:
         rows: Rows given inline: objects by column name, or lists of values.
         shipped: A key of `SHIPPED`.
         numbers: Where `path` holds some rows of another source: a .npy of their numbers there.
+        roots: The folders that files named inside the source may lie in, the workspace first.
+        parts: Sources that belong to it and are its validation or test part as a whole.
     """
 
     name: str
@@ -45,6 +49,14 @@ class Source:
     rows: list[Any] | None = None
     shipped: str | None = None
     numbers: Path | None = None
+    roots: tuple[Path, ...] = ()
+    parts: dict[str, Source] = field(default_factory=dict[str, "Source"])
+
+    @property
+    def base(self) -> Path:
+        """The folder that relative paths inside the source start from."""
+        inside = self.path is not None and self.numbers is None
+        return self.path.parent if inside and self.path is not None else self.roots[0]
 
 
 def open_source(workspace: Workspace, source: str | None, rows: list[Any] | None, argument: str = "source") -> Source:
@@ -60,7 +72,7 @@ def open_source(workspace: Workspace, source: str | None, rows: list[Any] | None
     if rows is not None:
         if not rows:
             raise TrainwellError("too_few_rows", "rows is empty.", argument="rows", allowed="at least one row")
-        return Source(name="rows", shown=f"{len(rows)} inline rows", rows=rows)
+        return Source(name="rows", shown=f"{len(rows)} inline rows", rows=rows, roots=_roots(workspace))
     if source is None:
         raise TrainwellError(
             "missing_argument",
@@ -123,6 +135,8 @@ def _folder_hash(folder: Path) -> str:
 
 
 def _open_named(workspace: Workspace, text: str, argument: str) -> Source:
+    if text.startswith(hub.SCHEME):
+        return _open_dataset(workspace, text, argument, text)
     try:
         path = workspace.resolve_read(text, argument, folder=True)
     except TrainwellError as error:
@@ -133,4 +147,23 @@ def _open_named(workspace: Workspace, text: str, argument: str) -> Source:
             error.hint = did_you_mean(text, SHIPPED) or error.hint
             error.allowed = error.allowed or f"a file in the workspace, or one of: {', '.join(SHIPPED)}"
         raise
-    return Source(name=path.stem, shown=plain(workspace.shown(path)), path=path)
+    shown = plain(workspace.shown(path))
+    if path.is_dir() and datasets.is_dataset(path):
+        return _open_dataset(workspace, text, argument, shown)
+    return Source(name=path.stem, shown=shown, path=path, roots=_roots(workspace))
+
+
+def _open_dataset(workspace: Workspace, text: str, argument: str, shown: str) -> Source:
+    """A data set of the hub or in its layout: the training part, and the others as parts of their own."""
+    found = datasets.parts_of(workspace, text, argument)
+    name, roots = Path(text).name, _roots(workspace)
+    parts = {
+        part: Source(name=name, shown=f"{shown} ({part})", path=path, roots=roots)
+        for part, path in found.items()
+        if part != "train"
+    }
+    return Source(name=name, shown=shown, path=found["train"], roots=roots, parts=parts)
+
+
+def _roots(workspace: Workspace) -> tuple[Path, ...]:
+    return workspace.root, *workspace.allow_read

@@ -1,4 +1,4 @@
-"""What is to be predicted: classes as numbers from 0, or values standardised by the training rows."""
+"""What is to be predicted: classes as numbers from 0, labels as flags, or values standardised by the training rows."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from trainwell.contract.errors import TrainwellError, next_call
 from trainwell.contract.specs import Baseline, PreparedData, Task, Warned
 from trainwell.contract.text import quoted
+from trainwell.data.multilabel import commonest_labels, rarest_label
 from trainwell.data.parts import Array
 from trainwell.data.splits import Rows, quantile_groups
 from trainwell.data.wording import counted
@@ -35,7 +36,8 @@ class Target:
 
     Attributes:
         task: What is learnt from it.
-        values: (rows,) int64 class numbers, or float64 in the unit of the source.
+        values: (rows,) int64 class numbers, or float64 in the unit of the source; (rows, labels) uint8 flags for
+            multilabel; (rows, 0) where the inputs are to be reconstructed.
         classes: Labels by class number; empty for regression.
         note: What was decided by itself, if anything.
     """
@@ -124,19 +126,21 @@ def check_present(name: str, missing: int, infinite: int, count: int) -> list[Wa
 
 
 def groups_for(target: Target, split: str) -> Rows | None:
-    """What the split is stratified by: classes by default, a quantity only when asked."""
-    if split == "random" or (split == "auto" and target.task == "regression"):
+    """What the split is stratified by: classes by default, a quantity only when asked, inputs never."""
+    if split == "random" or target.task == "reconstruction" or (split == "auto" and target.task == "regression"):
         return None
+    if target.task == "multilabel":
+        return rarest_label(target.values)
     return target.values if target.task == "classification" else quantile_groups(target.values)
 
 
 def scaling_of(target: Target, train: Rows) -> tuple[float, float]:
-    """Mean and deviation of a quantity in the training rows; (0, 1) for classes.
+    """Mean and deviation of a quantity in the training rows; (0, 1) for everything else.
 
     Raises:
         TrainwellError: `constant_target`.
     """
-    if target.task == "classification":
+    if target.task != "regression":
         return 0.0, 1.0
     values: Array = target.values[train]
     mean, deviation = float(values.mean()), float(values.std())
@@ -148,15 +152,17 @@ def scaling_of(target: Target, train: Rows) -> tuple[float, float]:
 
 
 def encoded(target: Target, rows: Rows, mean: float, deviation: float) -> np.ndarray[Any, Any]:
-    """The target as training takes it: (rows,) int64 class numbers or float32 standardised values."""
+    """The target as training takes it: (rows,) int64 class numbers, float32 standardised values or flags."""
     values = target.values[rows]
     return values if target.task == "classification" else ((values - mean) / deviation).astype(np.float32)
 
 
 def baseline_of(target: Target, splits: dict[str, Rows]) -> Baseline:
-    """The score on validation of the commonest class, or of the mean, of the training rows."""
+    """The score on validation of the commonest class or labels, or of the mean, of the training rows."""
     train: Array = target.values[splits["train"]]
     validation: Array = target.values[splits["validation"]]
+    if target.task == "multilabel":
+        return commonest_labels(target.classes, train, validation)
     if target.task == "classification":
         commonest = int(np.bincount(train, minlength=len(target.classes)).argmax())
         label = quoted(target.classes[commonest], 40)
@@ -168,9 +174,25 @@ def baseline_of(target: Target, splits: dict[str, Rows]) -> Baseline:
     return Baseline(metric="val_rmse", value=error, how=f"always says the training mean, {mean:.4g}")
 
 
+def mean_inputs(train: Array, validation: Array) -> Baseline:
+    """The score on validation of always saying the mean of the training inputs, for reconstruction.
+
+    Args:
+        train: (rows, ...) some training rows are enough.
+        validation: (rows, ...).
+    """
+    mean = train.mean(axis=0, dtype=np.float64)
+    squared = float(((validation - mean) ** 2).sum())
+    spread = float(((validation - validation.mean(axis=0, dtype=np.float64)) ** 2).sum())
+    value = 1 - squared / spread if spread else 0.0
+    return Baseline(metric="val_r2", value=value, how="always says the mean of the training inputs")
+
+
 def class_counts(target: Target) -> tuple[int, ...]:
-    """Rows of each class over all splits."""
-    if target.task == "regression":
+    """Rows of each class or label over all splits."""
+    if target.task == "multilabel":
+        return tuple(int(count) for count in target.values.sum(axis=0, dtype=np.int64))
+    if target.task != "classification":
         return ()
     return tuple(int(count) for count in np.bincount(target.values, minlength=len(target.classes)))
 
@@ -186,7 +208,9 @@ def suspicions(target: Target, splits: dict[str, Rows] | None) -> list[Warned]:
             code="rare_class", column=None,
             message=f"{len(rare)} of {len(counts)} classes have fewer than 3 rows ({shown}), not in every split.",
         ))  # fmt: skip
-    if counts and max(counts) >= _IMBALANCE * max(1, min(counts)):
+    if splits is not None and target.classes:
+        found += _untrained(target, splits["train"])
+    if target.task == "classification" and max(counts) >= _IMBALANCE * max(1, min(counts)):
         found.append(Warned(
             code="class_imbalance",
             message=f"The commonest class has {max(counts):,} rows, the rarest {min(counts):,}: accuracy "
@@ -200,6 +224,20 @@ def suspicions(target: Target, splits: dict[str, Rows] | None) -> list[Warned]:
     return found
 
 
+def _untrained(target: Target, train: Rows) -> list[Warned]:
+    """Classes that training never sees, because a group, a time or a given file holds all of their rows."""
+    values: Array = target.values[train]
+    number = len(target.classes)
+    there = values.sum(axis=0) if target.task == "multilabel" else np.bincount(values, minlength=number)
+    seen: list[bool] = (there > 0).tolist()
+    lost = [label for label, known in zip(target.classes, seen, strict=True) if not known]
+    if not lost:
+        return []
+    shown = ", ".join(quoted(label, 30) for label in lost[:3])
+    message = f"{len(lost)} of {len(target.classes)} classes have no training row ({shown}): they cannot be learnt."
+    return [Warned(code="class_not_trained", message=message)]
+
+
 def number_label(value: float) -> str:
     """The class label of a number: `3` for 3.0, `0.5` for 0.5."""
     return str(int(value)) if value.is_integer() else repr(value)
@@ -207,7 +245,8 @@ def number_label(value: float) -> str:
 
 def unusable_note(prepared: PreparedData, values: Array) -> list[str]:
     """Say how many encoded targets are missing or of no known class, if any."""
-    unusable = int(np.count_nonzero(~np.isfinite(values) if prepared.task == "regression" else values < 0))
+    odd = values < 0 if prepared.task == "classification" else ~np.isfinite(values)
+    unusable = int(np.count_nonzero(odd.reshape(len(odd), -1).any(axis=1)))
     if not unusable:
         return []
     return [f"The target is missing, or of a class that training never saw, in {counted(unusable, 'row')}."]

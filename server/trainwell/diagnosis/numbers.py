@@ -21,6 +21,7 @@ BY_EPOCH = {
     "train_acc": "train_accuracy",
     "val_accuracy": "val_accuracy",
     "val_acc": "val_accuracy",
+    "val_f1": "val_f1",
     "val_r2": "val_r2",
     "val_rmse": "val_rmse",
     "lr": "lr",

@@ -114,6 +114,8 @@ def held_back_by(trace: Trace) -> str | None:
     if dropout is not None and dropout >= STRONG_DROPOUT:
         return "dropout"
     narrowest = min(hidden_dims(trace), default=None)
-    if narrowest is not None and narrowest < max(NARROW_UNITS, len(class_shares(trace)) / 2):
+    # Labels need not be told apart from each other, as classes must.
+    classes = 0 if trace.data.get("task") == "multilabel" else len(class_shares(trace))
+    if narrowest is not None and narrowest < max(NARROW_UNITS, classes / 2):
         return "capacity"
     return None

@@ -22,6 +22,11 @@ FEWEST_EPOCHS = 5
 SHARE_PAST_WARMUP = 0.4
 # Share of the way from guessing (0) to perfect (1) from which a fit counts as good, and below which as poor.
 GOOD_FIT = 0.8
+# R2 above which what an autoencoder gives back is no poor fit.
+FAIR_RECONSTRUCTION = 0.3
+MULTILABEL = "multilabel"
+# Tasks whose target is made of numbers.
+VALUES = ("regression", "forecasting", "reconstruction")
 POOR_FIT = 0.6
 
 
@@ -48,21 +53,41 @@ def recent(values: Sequence[float]) -> float | None:
 
 
 def is_regression(trace: Trace) -> bool:
-    """Whether the target is a number: as said by the data, else as shown by the metrics."""
+    """Whether values are learnt, one or many a row: as said by the data, else as shown by the metrics."""
     task = trace.data.get("task")
-    if task in ("classification", "regression"):
-        return task == "regression"
+    if task in (*VALUES, "classification", MULTILABEL):
+        return task in VALUES
     return any(record.val_r2 is not None or record.val_rmse is not None for record in trace.epochs)
 
 
 def chance_loss(trace: Trace) -> float | None:
-    """Loss of a guess that looks at the target alone, in nats (standardised squared units for regression)."""
+    """Loss of a guess that looks at the target alone, in nats (standardised squared units for values)."""
+    told = number(trace.data, "chance_loss")
+    if told is not None:
+        return told or None
     if is_regression(trace):
         # Only our own preparation standardises the target; a stranger's squared units are unknown.
-        return 1.0 if trace.data.get("task") == "regression" else None
+        return 1.0 if trace.data.get("task") in VALUES else None
+    if is_multilabel(trace):
+        return _chance_loss_of_labels(trace)
     shares = [share for share in class_shares(trace) if share > 0]
     entropy = -sum(share * math.log(share) for share in shares)
     return entropy if entropy > 0 else None
+
+
+def is_multilabel(trace: Trace) -> bool:
+    """Whether each row may have several labels."""
+    return trace.data.get("task") == MULTILABEL
+
+
+def _chance_loss_of_labels(trace: Trace) -> float | None:
+    """Mean over the labels of the entropy of how often each applies."""
+    rows = number(trace.data, "rows")
+    counts: list[float] = [float(count) for count in trace.data.get("class_counts") or ()]
+    shares = [count / rows for count in counts if 0 < count < rows] if rows else []
+    if not shares:
+        return None
+    return sum(-share * math.log(share) - (1 - share) * math.log(1 - share) for share in shares) / len(counts)
 
 
 def chance_accuracy(trace: Trace) -> float | None:
@@ -79,7 +104,8 @@ def chance_accuracy(trace: Trace) -> float | None:
 def loss_floor(trace: Trace) -> float:
     """Lowest loss that label smoothing leaves possible, in nats."""
     smoothing = number(trace.config, "label_smoothing") or 0.0
-    classes = len(class_shares(trace))
+    # A label is a choice between two: it applies or not.
+    classes = 2 if is_multilabel(trace) else len(class_shares(trace))
     if not 0 < smoothing < 1 or classes < 2:
         return 0.0
     off = smoothing / classes
@@ -107,12 +133,15 @@ def fit_by_loss(trace: Trace) -> float | None:
 
 
 def fit_by_score(trace: Trace) -> float | None:
-    """Share of the way from guessing to perfect by accuracy or R2; the better of training and validation.
+    """Share of the way from guessing to perfect by accuracy, F1 or R2; the better of training and validation.
 
     Dropout lowers the score that is measured while training, so validation may speak for it.
     """
     if is_regression(trace):
-        return recent(finite(trace, "val_r2"))
+        return _fit_by_r2(trace)
+    if is_multilabel(trace):
+        f1, base = recent(finite(trace, "val_f1")), number(trace.data, "baseline") or 0.0
+        return None if f1 is None else (f1 - base) / (1.0 - base) if base < 1 else f1
     chance = chance_accuracy(trace)
     scores = [recent(finite(trace, name)) for name in ("train_accuracy", "val_accuracy")]
     known = [score for score in scores if score is not None]
@@ -120,6 +149,20 @@ def fit_by_score(trace: Trace) -> float | None:
         return None
     base = chance if chance is not None and chance < 1 else 0.0
     return (max(known) - base) / (1.0 - base)
+
+
+def _fit_by_r2(trace: Trace) -> float | None:
+    """R2 of validation, but no poor fit where there is good reason for a low one.
+
+    What is to come is partly chance: a forecast that beats the naive one is a fair one. What comes back through a
+    narrow code is meant to be less than what went in.
+    """
+    r2, task = recent(finite(trace, "val_r2")), trace.data.get("task")
+    if r2 is None or task not in ("forecasting", "reconstruction"):
+        return r2
+    naive = number(trace.data, "baseline")
+    fair = FAIR_RECONSTRUCTION if task == "reconstruction" else naive
+    return max(r2, POOR_FIT) if fair is not None and r2 > fair else r2
 
 
 def fit(trace: Trace) -> float | None:

@@ -6,7 +6,7 @@ None stands for a metric that these rows do not define, such as an area under th
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,13 +108,19 @@ def dense_ranks(scores: Floats) -> Ints:
 
 
 def regression_scores(true: Floats, predicted: Floats) -> dict[str, float | None]:
-    """Root mean square error, mean absolute error and r2; r2 is None where all true values are the same."""
+    """Root mean square error, mean absolute error and r2; r2 is None where all true values are the same.
+
+    Args:
+        true: (B,) or (B, values); with several values the spread is that of each around its own mean.
+        predicted: The same.
+    """
     squared = np.square(true - predicted)
-    spread = float(np.square(true - true.mean()).mean())
+    spread = float(np.square(true - true.mean(axis=0)).mean())
+    varies = bool((true.min(axis=0) < true.max(axis=0)).any())
     return {
         "rmse": float(np.sqrt(squared.mean())),
         "mae": float(np.abs(true - predicted).mean()),
-        "r2": 1.0 - float(squared.mean()) / spread if true.min() < true.max() else None,
+        "r2": 1.0 - float(squared.mean()) / spread if varies else None,
     }
 
 
@@ -129,6 +135,11 @@ def wilson(successes: int, total: int) -> Interval:
 def num_resamples(rows: int) -> int:
     """How often `bootstrap` draws: 1000 times up to 10,000 rows, then fewer, at least 100 times."""
     return min(MOST_RESAMPLES, max(FEWEST_RESAMPLES, DRAWS // rows))
+
+
+def bootstrap_words(rows: int, what: str = "rows") -> str:
+    """How `bootstrap` makes the intervals of so many rows, for a report."""
+    return f"bootstrap over {what} ({num_resamples(rows)} resamples, seed 0)"
 
 
 def bootstrap(
@@ -153,3 +164,52 @@ def bootstrap(
         telling = 2 * len(values) >= len(draws) and values.min() < values.max()
         intervals[name] = Interval(*np.percentile(values, PERCENTILES).tolist()) if telling else None
     return intervals
+
+
+class LabelCounts(NamedTuple):
+    """Counts by label, each (K,) float64: rows due, rows given, and rows where both hold."""
+
+    due: Floats
+    given: Floats
+    hits: Floats
+
+    def f1(self) -> Floats:
+        """F1 of each label (K,); 0 where it is neither due nor given."""
+        return 2.0 * self.hits / np.maximum(self.due + self.given, 1)
+
+    def f1_micro(self) -> float:
+        """F1 over all labels of all rows; 0 without any label due or given."""
+        return float(2.0 * self.hits.sum() / max(self.due.sum() + self.given.sum(), 1))
+
+    def f1_macro(self) -> float | None:
+        """Mean F1 over the labels that are due or given."""
+        known = self.due + self.given > 0
+        return float(self.f1()[known].mean()) if known.any() else None
+
+
+def label_counts(due: Bools, given: Bools) -> LabelCounts:
+    """Count by label. due, given: (B, K)."""
+    sums = (array.sum(axis=0, dtype=np.float64) for array in (due, given, due & given))
+    return LabelCounts(*sums)
+
+
+def average_precision(due: Bools, score: Floats) -> float | None:
+    """Area under the steps of precision over recall, equal scores taken together; None where no row is due.
+
+    Args:
+        due: (B,) whether the label applies.
+        score: (B,) what the network says.
+    """
+    if not due.any():
+        return None
+    order = np.argsort(-score, kind="stable")
+    hits = np.cumsum(due[order])
+    ends = np.append(np.flatnonzero(np.diff(score[order])), len(score) - 1)
+    precision, recall = hits[ends] / (ends + 1), hits[ends] / hits[-1]
+    return float(np.sum(np.diff(recall, prepend=0.0) * precision))
+
+
+def finite_rows(values: NDArray[Any]) -> Bools:
+    """Which rows hold nothing but finite numbers. values: (B, ...). Returns: (B,)."""
+    finite: Bools = np.logical_and.reduce(np.isfinite(values.reshape(len(values), -1)), axis=1)
+    return finite

@@ -8,7 +8,7 @@ import numpy as np
 
 from trainwell.contract.errors import TrainwellError, did_you_mean
 from trainwell.contract.text import plain, rounded
-from trainwell.evaluation.metrics import Bools, Floats, Ints, bootstrap, wilson
+from trainwell.evaluation.numbers import short
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from trainwell.contract.specs import PreparedData
-    from trainwell.evaluation.scored import Scored
+    from trainwell.evaluation.metrics import Bools, Floats, Ints
+    from trainwell.evaluation.tasks import Slicing
 
 MOST_GROUPS = 10
 MOST_NAMES = 20
@@ -66,33 +66,38 @@ def check_slices(raw: Path | None, columns: Sequence[str], rows: int) -> None:
         raise TrainwellError("data_damaged", message, argument="data", hint="Prepare the data again.")
 
 
-def slice_scores(scored: Scored, prepared: PreparedData, raw: Path, columns: Sequence[str]) -> list[dict[str, Any]]:
-    """Accuracy, or root mean square error, for each value or range of a column; the worst group first.
+def slice_scores(slicing: Slicing, places: Ints, raw: Path, columns: Sequence[str]) -> list[dict[str, Any]]:
+    """The task's score for each value or range of a column; the worst group first.
+
+    Args:
+        slicing: How some of the rows are scored.
+        places: (B,) places in the split of the rows that were scored.
+        raw: The Parquet file with the raw columns of the split's rows.
+        columns: Those to break the score down by.
 
     Returns: `{"column", "metric", "groups": [{"value", "rows", <metric>, "low", "high", "differs"}]}` for each column.
         `differs` is "worse" or "better" where the 95 % interval of the group excludes the score of all rows.
     """
     import polars as pl  # noqa: PLC0415 - it starts threads, which the preloaded process must not have
 
-    metric = "accuracy" if prepared.task == "classification" else "rmse"
-    overall, _ = _score(scored, np.ones(len(scored.true), dtype=bool), prepared)
+    overall, _ = slicing.measure(np.ones(len(places), dtype=bool))
     told: list[dict[str, Any]] = []
     for column in columns:
-        values = pl.scan_parquet(raw).select(column).collect().to_series().gather(scored.places)
-        groups = [_group(label, inside, scored, prepared, overall) for label, inside in _groups(values)]
-        groups.sort(key=lambda group: _badness(group[metric], metric), reverse=True)
-        told.append({"column": plain(column), "metric": metric, "groups": groups})
+        values = pl.scan_parquet(raw).select(column).collect().to_series().gather(places)
+        groups = [_group(label, inside, slicing, overall) for label, inside in _groups(values)]
+        groups.sort(key=lambda group: _badness(group[slicing.metric], slicing), reverse=True)
+        told.append({"column": plain(column), "metric": slicing.metric, "groups": groups})
     return told
 
 
-def raw_values(raw: Path | None, place: int, *, target: str) -> dict[str, Any] | None:
-    """The first raw columns of one row of the split but its target, cut and made safe; None where there are none."""
+def raw_values(raw: Path | None, place: int, *, without: str) -> dict[str, Any] | None:
+    """The first raw columns of one row of the split but one (its target), cut and safe; None where there are none."""
     if raw is None or not raw.is_file():
         return None
     import polars as pl  # noqa: PLC0415 - it starts threads, which the preloaded process must not have
 
     table = pl.scan_parquet(raw)
-    names = [name for name in table.collect_schema().names() if name != target][:MOST_RAW_COLUMNS]
+    names = [name for name in table.collect_schema().names() if name != without][:MOST_RAW_COLUMNS]
     rows = table.select(names).slice(place, 1).collect().to_dicts()
     return {plain(name): _value(value) for name, value in rows[0].items()} if rows else None
 
@@ -143,41 +148,22 @@ def _if_any(label: str, inside: Bools) -> list[tuple[str, Bools]]:
     return [(label, inside)] if inside.any() else []
 
 
-def _group(label: str, inside: Bools, scored: Scored, prepared: PreparedData, overall: float | None) -> dict[str, Any]:
-    metric = "accuracy" if prepared.task == "classification" else "rmse"
-    value, (low, high) = _score(scored, inside, prepared)
+def _group(label: str, inside: Bools, slicing: Slicing, overall: float | None) -> dict[str, Any]:
+    value, interval = slicing.measure(inside)
     differs: str | None = None
-    if overall is not None and low is not None and high is not None and not low <= overall <= high:
-        higher_is_better = metric == "accuracy"
-        differs = "better" if (low > overall) == higher_is_better else "worse"
+    if overall is not None and interval is not None and not interval.low <= overall <= interval.high:
+        differs = "better" if (interval.low > overall) == slicing.higher_is_better else "worse"
     return {
         "value": label,
         "rows": int(inside.sum()),
-        metric: _short(value),
-        "low": _short(low),
-        "high": _short(high),
+        slicing.metric: short(value),
+        "low": short(interval.low) if interval else None,
+        "high": short(interval.high) if interval else None,
         "differs": differs,
     }
 
 
-def _score(
-    scored: Scored, inside: Bools, prepared: PreparedData
-) -> tuple[float | None, tuple[float | None, float | None]]:
-    if prepared.task == "classification":
-        hits, rows = int((scored.true == scored.predicted)[inside].sum()), int(inside.sum())
-        return hits / rows, wilson(hits, rows)
-    squared = scored.loss[inside]
-    if not np.isfinite(squared).all():
-        return None, (None, None)
-    interval = bootstrap(len(squared), lambda rows: {"rmse": float(np.sqrt(squared[rows].mean()))})["rmse"]
-    return float(np.sqrt(squared.mean())), interval or (None, None)
-
-
-def _short(value: float | None) -> float | None:
-    return None if value is None else float(f"{value:.5g}")
-
-
-def _badness(value: float | None, metric: str) -> float:
+def _badness(value: float | None, slicing: Slicing) -> float:
     if value is None:
         return float("inf")
-    return -value if metric == "accuracy" else value
+    return -value if slicing.higher_is_better else value

@@ -40,3 +40,25 @@ def move(store: Store, run: str, to: str, *, at_attempt: int | None = None, **co
     """
     allowed_from = [state for state, moves in MOVES.items() if to in moves]
     return store.runs.update(run, at_attempt=at_attempt, states=allowed_from, state=to, **columns)
+
+
+def reopen(store: Store, run: str, owner: dict[str, Any], started_at: float) -> int | None:
+    """Take up a run that ended, or whose process died, in this process: only what carries it itself may do so.
+
+    Args:
+        store: Where the run is.
+        run: Its handle.
+        owner: Identity of this process.
+        started_at: Now.
+
+    Returns:
+        The number of the attempt that begins, or None when somebody else was faster.
+    """
+    row = store.runs.get(run)
+    attempt = int(row["attempt"]) + 1
+    taken = store.runs.update(
+        run, at_attempt=row["attempt"], state="running", attempt=attempt, owner=owner, stop_requested=0,
+        started_at=row["started_at"] or started_at, progress_at=started_at, ended_at=None, outcome=None, cause=None,
+        message=None,
+    )  # fmt: skip
+    return attempt if taken else None

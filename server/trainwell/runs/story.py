@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from trainwell.contract.specs import PYTHON
 from trainwell.contract.trace import Trace
 from trainwell.diagnosis import diagnose
 
@@ -31,6 +32,7 @@ def trace_of(store: Store, run: str, *, finished: bool | None = None) -> Trace:
     spec = store.runs.spec(run)
     attempts = store.history.attempts(run)
     changes = attempts[-1].changes if attempts else {}
+    ours = spec.model.architecture != PYTHON
     resolved = {name: row["plan"][name] for name in ("batch_size", "precision", "total_steps") if name in row["plan"]}
     return Trace(
         epochs=tuple(store.history.epochs(run)),
@@ -51,13 +53,16 @@ def trace_of(store: Store, run: str, *, finished: bool | None = None) -> Trace:
             "task": spec.data.task,
             "num_classes": len(spec.data.classes),
             "class_counts": list(spec.data.class_counts),
+            "rows": sum(spec.data.splits.values()),
             "train_rows": spec.data.splits["train"],
             "validation_rows": spec.data.splits["validation"],
             "baseline": spec.data.baseline.value,
+            "chance_loss": spec.data.encoding.get("chance_loss"),
             "warnings": [warning.code for warning in spec.data.warnings],
             "inputs": [list(tensor.shape) for tensor in spec.data.inputs],
         },
         error=row["message"],
-        handles={"run": run, "model": row["model"], "data": row["data"]},
+        # No call of a tool could repeat a run of a Python program.
+        handles={"run": run, **({"model": row["model"], "data": row["data"]} if ours else {})},
         finished=row["ended_at"] is not None if finished is None else finished,
     )

@@ -12,12 +12,20 @@ from typing import Any
 from trainwell.contract.answers import Answer, Hints
 from trainwell.contract.errors import TrainwellError, next_call
 from trainwell.contract.specs import ModelSpec, Shapes, Spec
+from trainwell.contract.text import plain
+from trainwell.contract.told import describe_input
 from trainwell.store.handles import content_handle
 from trainwell.tools.services import Services
 
 TITLE = "Build model"
 HINTS = Hints(read_only=False, destructive=False, idempotent=True)
 DEFAULT_ARCHITECTURE = "auto"
+NOTES_TOLD, LONGEST_NOTE = 2, 160
+# What the numbers of an output are.
+OUTPUTS = {
+    "classification": "class scores", "multilabel": "label scores", "regression": "values",
+    "forecasting": "values to come", "reconstruction": "values back",
+}  # fmt: skip
 
 
 class Arguments(Spec):
@@ -65,11 +73,8 @@ async def call(services: Services, arguments: Arguments) -> Result:
     services.store.artifacts.put_model(spec)
     report = dict(spec.report)
     parameters = report.pop("parameters")
-    fixed, per_row = report["training_bytes_fixed"], report["training_bytes_per_row"]
     return Result(
-        summary=f"{spec.handle}: {architecture}, {parameters:,} parameters, {report['flops_per_row']:,} FLOPs a row.\n"
-        f"Training needs {_megabytes(fixed)} and {_megabytes(per_row * 128)} for each 128 rows of a batch. "
-        "Forward and backward pass checked.",
+        summary=_told(spec, parameters, report),
         model=spec.handle,
         architecture=architecture,
         parameters=parameters,
@@ -79,26 +84,54 @@ async def call(services: Services, arguments: Arguments) -> Result:
     )
 
 
+def _told(spec: ModelSpec, parameters: int, report: dict[str, Any]) -> str:
+    """The network in three lines: its size, its cost, and what was chosen."""
+    trainable = report.get("trainable", parameters)
+    frozen = f" ({trainable:,} learn)" if trainable != parameters else ""
+    fixed, per_row = report["training_bytes_fixed"], report["training_bytes_per_row"]
+    inputs = " and ".join(describe_input(one) for one in spec.shapes.inputs[:3])
+    lines = [
+        f"{spec.handle}: {spec.architecture}, {parameters:,} parameters{frozen}, "
+        f"{report['flops_per_row']:,} FLOPs a row.",
+        f"It takes {inputs}, gives {spec.shapes.num_outputs} {OUTPUTS[spec.shapes.task]}. Training needs "
+        f"{_megabytes(fixed)} and {_megabytes(per_row * 128)} for each 128 rows of a batch. Both passes checked.",
+        *(plain(note, LONGEST_NOTE) for note in report.get("notes", [])[:NOTES_TOLD]),
+    ]
+    return "\n".join(lines)
+
+
 def _asked_for(services: Services, arguments: Arguments) -> tuple[str, dict[str, Any]]:
-    """The architecture and its options; `layers` and `module` stand for an architecture of their own."""
+    """The architecture and its options, from whichever way of saying it was taken.
+
+    Raises:
+        TrainwellError: `exactly_one`, when two ways were taken at once; `not_allowed`.
+    """
+    ways: dict[str, Any] = {
+        "layers": arguments.layers, "module": arguments.module, "pretrained": arguments.pretrained,
+    }  # fmt: skip
+    taken = [name for name, value in ways.items() if value is not None]
     options = arguments.options or {}
-    given = [name for name, value in (("layers", arguments.layers), ("module", arguments.module)) if value is not None]
-    if not given:
+    if not taken:
         return arguments.architecture, options
-    name = given[0]
-    if len(given) > 1 or arguments.architecture not in {DEFAULT_ARCHITECTURE, name}:
+    way = taken[0]
+    alone = way == "layers" and arguments.options is not None
+    if len(taken) > 1 or alone or arguments.architecture not in {DEFAULT_ARCHITECTURE, way}:
         raise TrainwellError(
             "exactly_one",
-            f"{name} stands for itself: give no other architecture with it.",
-            argument=name,
-            allowed=["architecture", "layers", "module"],
-        )
-    if arguments.module is not None:
+            f"{way} stands for itself: no other architecture{' and no options' if way == 'layers' else ''} with it.",
+            argument=way,
+            got=[*taken, *([arguments.architecture] if arguments.architecture != DEFAULT_ARCHITECTURE else [])],
+            allowed=["layers", "module (and options: its arguments)", "pretrained (and options)",
+                     "architecture and options"],
+        )  # fmt: skip
+    if way == "module":
         services.workspace.require("code", "module", arguments.module)
-        return "module", {"module": arguments.module, "arguments": options}
-    if arguments.options is not None:
-        raise TrainwellError("exactly_one", "layers take no options.", argument="options", allowed=["layers"])
-    return "layers", {"layers": arguments.layers}
+    inside = {
+        "layers": {"layers": arguments.layers},
+        "module": {"module": arguments.module, "arguments": options},
+        "pretrained": {**options, "source": arguments.pretrained},
+    }
+    return way, inside[way]
 
 
 def _megabytes(count: float) -> str:

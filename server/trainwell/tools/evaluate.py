@@ -1,7 +1,7 @@
 """Judge a run's best weights (or a checkpoint) on rows it has not seen.
 
-Metrics with 95% intervals, the baseline beside them, scores by class, confusions, the worst rows, and slices by
-column.
+Metrics with 95% intervals beside a baseline (of forecasts, the naive one), scores by class, label, column or step, the
+worst rows, and slices by column.
 """
 
 from __future__ import annotations

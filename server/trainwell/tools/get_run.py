@@ -19,7 +19,7 @@ from trainwell.tools.services import Services
 TITLE = "Get run"
 HINTS = Hints(read_only=True, destructive=False, idempotent=True)
 MOST_POINTS = 64
-HISTORY = ("epoch", "train_loss", "val_loss", "val_accuracy", "val_r2", "lr", "grad_norm")
+HISTORY = ("epoch", "train_loss", "val_loss", "val_accuracy", "val_f1", "val_r2", "val_rmse", "lr", "grad_norm")
 
 
 class Arguments(Spec):

@@ -11,7 +11,7 @@ from typing import Any
 from trainwell.contract.answers import Answer, Hints
 from trainwell.contract.errors import next_call
 from trainwell.contract.specs import ModelSpec, PreparedData, Spec
-from trainwell.contract.text import quoted
+from trainwell.contract.told import describe_target
 from trainwell.tools.services import Services
 
 TITLE = "Load checkpoint"
@@ -47,7 +47,7 @@ async def call(services: Services, arguments: Arguments) -> Result:
     services.store.artifacts.put_model(model)
     handle = services.store.artifacts.put_checkpoint(shown, card)
     return Result(
-        summary=f"{handle}: {model.architecture} for {prepared.task} of {quoted(prepared.target)}, "
+        summary=f"{handle}: {model.architecture} for {describe_target(prepared)}, "
         f"{loaded['parameters']:,} parameters, epoch {card['epoch']}.",
         checkpoint=handle,
         model=model.handle,

@@ -1,16 +1,17 @@
 """Predict raw rows (given inline, or a file) with a run's best weights or a checkpoint.
 
-Preprocessing is applied as it was fitted. Gives class labels with confidence, or numbers in the target's own units.
+Preprocessing is applied as it was fitted. Gives classes or labels with confidence, numbers or forecasts in their own
+units, or how far rows are from what was learnt.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from trainwell.contract.answers import Answer, Hints
 from trainwell.contract.errors import next_call
 from trainwell.contract.specs import Spec
-from trainwell.contract.text import quoted
+from trainwell.contract.text import plain, quoted, rounded
 from trainwell.tools.services import Services, exactly_one
 
 TITLE = "Predict"
@@ -30,11 +31,11 @@ class Arguments(Spec):
 
 
 class Result(Answer):
-    """At most 50 predictions; `confidence` is the probability of the predicted class."""
+    """At most 50 predictions; `confidence` is the probability of the predicted class, or of each label given."""
 
     count: int
-    predictions: list[str | float | None]
-    confidence: list[float] | None = None
+    predictions: list[Any]
+    confidence: list[Any] | None = None
     output: str | None = None
     notes: list[str]
 
@@ -48,9 +49,7 @@ async def call(services: Services, arguments: Arguments) -> Result:
     if arguments.output is not None:
         output = str(services.workspace.resolve_write(arguments.output, "output", overwrite=arguments.overwrite))
     report = await services.ask("predict", **trained, rows=arguments.rows, source=arguments.source, output=output)
-    first = ", ".join(
-        quoted(value) if isinstance(value, str) else str(value) for value in report["predictions"][:SHOWN_IN_SUMMARY]
-    )
+    first = ", ".join(_shown(value) for value in report["predictions"][:SHOWN_IN_SUMMARY])
     written = f" All are in {report['output']}." if report.get("output") else ""
     more = ", ..." if report["count"] > SHOWN_IN_SUMMARY else ""
     handle = {"run": name} if arguments.run else {"checkpoint": name}
@@ -59,3 +58,18 @@ async def call(services: Services, arguments: Arguments) -> Result:
         **report,
         next_call=next_call("evaluate", **handle),
     )
+
+
+def _shown(prediction: Any) -> str:
+    """A prediction in a few words: of a forecast the first steps of the first columns."""
+    if isinstance(prediction, str):
+        return quoted(prediction, 40)
+    if isinstance(prediction, list):
+        parts = cast("list[Any]", prediction)
+        return f"[{', '.join(map(_shown, parts[:4]))}{', ...' if len(parts) > 4 else ''}]"
+    if isinstance(prediction, dict):
+        told = cast("dict[str, Any]", prediction)
+        group = f"{quoted(told['group'], 30)}: " if told.get("group") is not None else ""
+        values: dict[str, Any] = told.get("values") or {}
+        return group + "; ".join(f"{plain(name, 30)} {_shown(steps)}" for name, steps in list(values.items())[:2])
+    return rounded(prediction, 5) if isinstance(prediction, int | float) else "none"

@@ -11,7 +11,8 @@ from typing import Any
 from trainwell.contract.answers import Answer, Hints
 from trainwell.contract.errors import next_call
 from trainwell.contract.specs import PreparedData, Spec
-from trainwell.contract.text import quoted, rounded
+from trainwell.contract.text import rounded
+from trainwell.contract.told import describe_input, describe_target
 from trainwell.tools.services import Services, exactly_one
 
 TITLE = "Prepare data"
@@ -61,9 +62,9 @@ async def call(services: Services, arguments: Arguments) -> Result:
     services.store.artifacts.put_data(prepared)
     warnings = [f"{one.code}: {one.message}" for one in prepared.warnings]
     parts = ", ".join(f"{name} {count}" for name, count in prepared.splits.items())
-    what = f"{len(prepared.classes)} classes" if prepared.classes else "a number"
+    inputs = " and ".join(describe_input(one) for one in prepared.inputs[:3])
     lines = [
-        f"{prepared.handle}: {prepared.task} of {quoted(prepared.target)} ({what}); rows: {parts}.",
+        f"{prepared.handle}: {describe_target(prepared)} from {inputs}; rows: {parts}.",
         f"Baseline ({prepared.baseline.how}): {prepared.baseline.metric} {rounded(prepared.baseline.value)}.",
         *warnings[:2],
     ]

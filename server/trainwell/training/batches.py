@@ -2,7 +2,8 @@
 
 The order of an epoch is a pure function of (seed, epoch), so a run can go on from any step of any epoch without
 saved loader state. Rows are gathered a few batches at a time, so that a small table is permuted in one go and a
-wide one stays in the cache; a batch is then a slice, without a copy.
+wide one stays in the cache; a batch is then a slice, without a copy. Rows of unequal length are gathered batch by
+batch, each cut to its longest row.
 """
 
 # pyright: reportUnknownMemberType=false
@@ -18,14 +19,16 @@ import numpy as np
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm  # pyright: ignore[reportPrivateUsage]
 
-from trainwell.training.seeding import permutation
+from trainwell.training import lengths
+from trainwell.training.seeding import derive, permutation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from torch import Tensor, nn
 
     from trainwell.training.device import Setup
+    from trainwell.training.lengths import Lengths
 
 # Gather about this much in one go: a share of the last-level cache on a CPU, a launch worth its while on a GPU.
 CHUNK_BYTES = {"cpu": 2**20, "cuda": 2**27}
@@ -51,30 +54,56 @@ def data_bytes(arrays: Arrays) -> int:
 
 
 class Rows:
-    """One split as tensors, inputs first, target last; on the device if the setup says so, else mapped on the host."""
+    """One split as tensors, inputs first, target last; on the device if the setup says so, else mapped on the host.
 
-    def __init__(self, arrays: Arrays, setup: Setup) -> None:
+    Attributes:
+        lengths: How long the rows are, where they differ and are cut; else None.
+    """
+
+    def __init__(self, arrays: Arrays, setup: Setup, lengths: Lengths | None = None) -> None:
         self.setup = setup
+        self.lengths = lengths
         columns = (*arrays.inputs, arrays.target)
         self.tensors = tuple(_resident(column, setup) if setup.resident else _mapped(column) for column in columns)
         self.count = len(arrays.target)
         self.row_bytes = max(1, sum(tensor[:1].nbytes for tensor in self.tensors))
+        # Where rows are judged from the shortest to the longest: their order, on the host.
+        self._order: np.ndarray | None = None
 
-    def take(self, index: Tensor) -> tuple[Tensor, ...]:
-        """The rows of an index, on the device. index: (n,) int64 on the device of the tensors."""
-        return self._ready(tensor.index_select(0, index) for tensor in self.tensors)
+    def take(self, index: Tensor, width: int | None = None) -> tuple[Tensor, ...]:
+        """The rows of an index, on the device.
+
+        Args:
+            index: (n,) int64 on the device of the tensors.
+            width: What is cut is cut to this.
+        """
+        tensors = self.tensors
+        if width is not None and self.lengths is not None:
+            tensors = lengths.cut(tensors, self.lengths.columns, width)
+        return self._ready(tensor.index_select(0, index) for tensor in tensors)
 
     def part(self, first: int, last: int) -> tuple[Tensor, ...]:
-        """The rows first, ... last - 1, on the device, without a copy where they lie there."""
-        return self._ready(tensor[first:last] for tensor in self.tensors)
+        """The rows first, ... last - 1, on the device, without a copy where they lie there and are equally long."""
+        if self.lengths is None or self._order is None:
+            return self._ready(tensor[first:last] for tensor in self.tensors)
+        index = self._order[first:last]
+        return self.take(torch.from_numpy(index).to(self.tensors[0].device), self.lengths.width(index))
+
+    def sorted(self) -> Rows:
+        """The same rows, from the shortest to the longest; for judging, where order does not matter."""
+        if self.lengths is not None:
+            self._order = np.argsort(self.lengths.values, kind="stable")
+        return self
 
     def sample(self, most: int, seed: int) -> Rows:
         """At most so many of these rows, drawn at random by the seed and then fixed."""
         chosen = copy(self)
-        index = permutation(self.count, seed, 0)[:most].to(self.tensors[0].device)
-        chosen.tensors = tuple(tensor.index_select(0, index) for tensor in self.tensors)
+        index = permutation(self.count, seed, 0)[:most]
+        placed = index.to(self.tensors[0].device)
+        chosen.tensors = tuple(tensor.index_select(0, placed) for tensor in self.tensors)
         chosen.count = len(index)
-        return chosen
+        chosen.lengths = None if self.lengths is None else self.lengths.of(index.numpy())
+        return chosen.sorted()
 
     def _ready(self, tensors: Iterator[Tensor]) -> tuple[Tensor, ...]:
         if not self.setup.resident:
@@ -123,13 +152,48 @@ class Batches:
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, ...]]:
         """The batches of one epoch from number `start` on: inputs, then target."""
-        order = permutation(self.rows.count, self.seed, epoch).to(self.rows.tensors[0].device)
+        order = permutation(self.rows.count, self.seed, epoch)
+        if self.rows.lengths is not None:
+            yield from self._cut(order, self.rows.lengths, epoch, start)
+            return
+        order = order.to(self.rows.tensors[0].device)
         for first in range(start, self.count, self._together):
             sizes = self.sizes[first : first + self._together]
             offset = first * self.batch_size
             chosen = self.rows.take(order[offset : offset + sum(sizes)])
             columns = [cast("tuple[Tensor, ...]", column.split(sizes)) for column in chosen]
             yield from zip(*columns, strict=True)
+
+    def _cut(self, order: Tensor, lengths: Lengths, epoch: int, start: int) -> Iterator[tuple[Tensor, ...]]:
+        """Batches of rows that are about as long, each cut to its longest."""
+        generator = torch.Generator().manual_seed(derive(self.seed, "batches", epoch))
+        full = self.count if self.sizes[-1] == self.batch_size else self.count - 1
+        shared = lengths.shares(order.numpy(), self.batch_size, full, generator)
+        placed = torch.from_numpy(shared).to(self.rows.tensors[0].device)
+        for number in range(start, self.count):
+            some = slice(number * self.batch_size, number * self.batch_size + self.sizes[number])
+            yield self.rows.take(placed[some], lengths.width(shared[some]))
+
+
+def augmented(
+    batches: Iterator[tuple[Tensor, ...]],
+    change: Callable[[tuple[Tensor, ...], Tensor, torch.Generator], tuple[tuple[Tensor, ...], Tensor]],
+    place: tuple[int, int, int],
+) -> Iterator[tuple[Tensor, ...]]:
+    """Batches, changed. What is drawn is a pure function of (seed, epoch, number of the batch).
+
+    Args:
+        batches: Inputs, then target.
+        change: See `augment.Augment`.
+        place: Seed, epoch and the number of the first batch.
+    """
+    seed, epoch, start = place
+    generator: torch.Generator | None = None
+    for number, (*inputs, target) in enumerate(batches, start):
+        generator = generator or torch.Generator(target.device)
+        generator.manual_seed(derive(seed, "augment", epoch, number))
+        changed, goal = change(tuple(inputs), target, generator)
+        yield (*changed, goal)
 
 
 def batch_sizes(rows: int, batch_size: int) -> list[int]:
@@ -158,7 +222,7 @@ def choose_batch_size(rows: int, asked: int | None, module: nn.Module) -> tuple[
         return rows, f"batch_size {rows}: there are no more training rows than that ({asked} was asked)"
     if asked == 1 and rows > 1 and any(isinstance(layer, _BatchNorm) for layer in module.modules()):
         return 2, "batch_size 2: batch norm cannot learn from one row (1 was asked)"
-    return asked, f"batch_size {asked}: as asked"
+    return asked, f"batch_size {asked}: {len(batch_sizes(rows, asked))} steps an epoch from {rows} rows"
 
 
 def automatic_batch_size(rows: int) -> int:

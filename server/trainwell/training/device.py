@@ -6,7 +6,9 @@ with a sentence for the agent.
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import shutil
 import time
 from dataclasses import dataclass
 from functools import cache
@@ -22,6 +24,9 @@ from trainwell.training.optimizers import fused_works
 BF16_SPEEDUP = 1.5
 # ... and the matrices are large enough to hide the casts (multiply-adds of one step, forward).
 BF16_WORK = 2e7
+# torch.compile takes about so long to start (s; 13 to 120 were measured), saves about this share of a step on a GPU
+# (a sixth to two thirds are reported for networks of many small operations), and must save so many times its cost.
+COMPILE_SECONDS, COMPILE_GAIN, COMPILE_MARGIN = 60.0, 0.2, 3.0
 # Data may take this share of the free memory of the device that trains.
 RESIDENT_SHARE = 0.5
 _PROBE_SIZE = 384
@@ -40,6 +45,7 @@ class Facts:
         capability: CUDA compute capability, None on a CPU.
         bf16_speedup: Measured bf16 matrix product against fp32 on a CPU with units for it, 0 without such units.
         fused: Whether the fused optimizer kernels work.
+        compiler: Whether what torch.compile needs for this device is installed.
     """
 
     kind: str
@@ -49,11 +55,18 @@ class Facts:
     capability: tuple[int, int] | None = None
     bf16_speedup: float = 0.0
     fused: bool = True
+    compiler: bool = False
 
 
 @dataclass(frozen=True)
 class Work:
-    """What is to be trained, in the numbers that device decisions hang on."""
+    """What is to be trained, in the numbers that device decisions hang on.
+
+    Attributes:
+        steps: Optimizer steps of the whole run.
+        step_seconds: Measured time of one; None while it is not known.
+        same_shapes: Whether batches have one shape, but for the last of an epoch.
+    """
 
     task: str
     parameters: int
@@ -61,6 +74,9 @@ class Work:
     data_bytes: int
     convolutions: bool
     deterministic: bool
+    steps: int = 0
+    step_seconds: float | None = None
+    same_shapes: bool = True
 
 
 @dataclass(frozen=True)
@@ -74,6 +90,7 @@ class Setup:
         channels_last: Memory format of images and convolutions.
         resident: Whether all rows lie on the device; else they are gathered on the host, batch by batch.
         pinned: Whether gathered rows pass through page-locked memory.
+        compile: Whether the training's forward and backward pass go through torch.compile.
         words: One sentence a decision.
     """
 
@@ -85,6 +102,7 @@ class Setup:
     channels_last: bool
     resident: bool
     pinned: bool
+    compile: bool
     words: tuple[str, ...]
 
 
@@ -121,6 +139,7 @@ def read_facts() -> Facts:
             memory_free=free,
             capability=torch.cuda.get_device_capability(index),
             fused=_fused("cuda"),
+            compiler=_has_compiler(),
         )
     return Facts(
         kind="cpu",
@@ -135,6 +154,10 @@ def read_facts() -> Facts:
 @cache
 def _fused(kind: str) -> bool:
     return fused_works(torch.device(kind))
+
+
+def _has_compiler() -> bool:
+    return importlib.util.find_spec("triton") is not None and any(map(shutil.which, ("cc", "gcc", "clang")))
 
 
 def _has_bf16_units() -> bool:
@@ -200,6 +223,7 @@ def decide(facts: Facts, work: Work, precision: str, earlier: str | None = None)
     if precision == "auto" and earlier is not None:
         chosen, why = earlier, "as in the attempt before"
     resident = work.data_bytes <= facts.memory_free * RESIDENT_SHARE
+    compiles, compile_words = decide_compile(facts, work)
     fixed = "deterministic: only algorithms that give the same bits each time"
     words = (
         f"device {facts.kind}: " + ("a GPU is there" if facts.kind == "cuda" else "no GPU was found"),
@@ -210,7 +234,7 @@ def decide(facts: Facts, work: Work, precision: str, earlier: str | None = None)
         f"data resident: {_megabytes(work.data_bytes)} lie on the {facts.kind} as tensors"
         if resident
         else f"data streamed: {_megabytes(work.data_bytes)} do not fit beside the network, rows are read as needed",
-        "compile off: it takes 20 to 120 s to start and gains nothing on small networks",
+        compile_words,
         *(("channels_last: convolutions run faster on it",) if work.convolutions else ()),
         *((fixed,) if work.deterministic else ()),
     )
@@ -223,8 +247,28 @@ def decide(facts: Facts, work: Work, precision: str, earlier: str | None = None)
         channels_last=work.convolutions,
         resident=resident,
         pinned=facts.kind == "cuda" and not resident,
+        compile=compiles,
         words=words,
     )
+
+
+def decide_compile(facts: Facts, work: Work) -> tuple[bool, str]:
+    """Whether torch.compile pays, and why: when it saves several times what it takes to start."""
+    if facts.kind == "cpu":
+        return (
+            False,
+            "compile off: on a CPU it takes 13 to 120 s to start and gains nothing on such networks (measured)",
+        )
+    if not facts.compiler:
+        return False, "compile off: it needs triton and a C compiler, and they are not here"
+    if not work.same_shapes:
+        return False, "compile off: batches differ in length, and it would start anew for each"
+    if work.step_seconds is None:
+        return False, "compile off: the run decides when it has timed a step"
+    saved = COMPILE_GAIN * work.steps * work.step_seconds
+    told = f"it would save about {saved:.0f} s of {work.steps} steps and take about {COMPILE_SECONDS:.0f} s to start"
+    pays = saved > COMPILE_MARGIN * COMPILE_SECONDS
+    return pays, f"compile {'on' if pays else 'off'}: {told}"
 
 
 def _precision(facts: Facts, work: Work, asked: str) -> tuple[str, str]:

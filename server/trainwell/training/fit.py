@@ -15,22 +15,27 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from trainwell.contract.trace import EpochRecord
+from trainwell.training.averaging import gather_statistics
+from trainwell.training.batches import augmented
 from trainwell.training.errors import NonFiniteLoss
 from trainwell.training.preparing import Loop, prepare
 from trainwell.training.saving import resume, save
+from trainwell.training.schedules import FALLING
 from trainwell.training.seeding import deterministic, seed_epoch
+from trainwell.training.stopping import out_of_patience
 from trainwell.training.telemetry import EpochTotals
 from trainwell.training.validation import validate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
 
-    from torch import nn
+    from torch import Tensor, nn
 
     from trainwell.contract.specs import RunSpec
     from trainwell.training.batches import Arrays
     from trainwell.training.losses import Metrics
+    from trainwell.training.streams import Stream
 
 # The word of should_stop that means: another process has taken the run over. Then nothing more is written.
 SUPERSEDED = "superseded"
@@ -52,6 +57,7 @@ class FitJob:
         train: Training rows on the host.
         validation: Validation rows on the host.
         folder: The run's folder of checkpoints.
+        stream: Batches that come anew each epoch from elsewhere; `train` is then a sample of their rows.
         adjustments: What retries changed: `lr`, `grad_clip`, `micro_batch_divisor`.
         on_first_step: Called once, after the first optimizer step.
         on_epoch: Called with each epoch's record; after a kill the last epochs may come again.
@@ -66,6 +72,7 @@ class FitJob:
     train: Arrays
     validation: Arrays
     folder: Path
+    stream: Stream | None = None
     adjustments: dict[str, Any] = field(default_factory=dict[str, Any])
     on_first_step: Callable[[], None] = _nothing
     on_epoch: Callable[[EpochRecord], None] = _nothing
@@ -124,7 +131,7 @@ def fit(job: FitJob) -> FitOutcome:
         except (NonFiniteLoss, RuntimeError, MemoryError):
             # A device that has failed may refuse this too; the first error is the one to tell.
             with suppress(RuntimeError):
-                loop.restore_initial()
+                loop.kept.restore_initial()
             raise
         if reason != SUPERSEDED:
             _finish(loop, reason)
@@ -164,12 +171,16 @@ def _epochs(loop: Loop) -> str:
 
 
 def _ended(loop: Loop) -> str | None:
-    config = loop.config
-    if loop.epoch >= config.epochs:
-        return "completed"
-    if config.early_stopping and loop.best.waited >= config.early_stopping:
+    if loop.epoch >= loop.last_epoch:
+        return "completed" if loop.ending.until is None else "early_stopping"
+    if _out_of_patience(loop) and loop.schedule.name not in FALLING:
         return "early_stopping"
     return loop.told_to_stop()
+
+
+def _out_of_patience(loop: Loop) -> bool:
+    rising = loop.schedule.rising / loop.batches.count
+    return out_of_patience(loop.patience, loop.best.waited, loop.epoch, rising)
 
 
 def _train_epoch(loop: Loop) -> str | None:
@@ -177,17 +188,21 @@ def _train_epoch(loop: Loop) -> str | None:
     epoch, start = loop.epoch + 1, loop.within
     if start == 0:
         seed_epoch(loop.config.seed, epoch)
+    loop.stepper.optimizer.thaw(epoch)
     rates = loop.rates()
     probe_at = start + len(rates) // 2
     step, pending, clock = loop.stepper, loop.pending, time.perf_counter
+    average = loop.average if loop.average is not None and loop.average.each_step else None
     loop.module.train()
     loop.start_clock()
     now = clock()
-    for number, (*inputs, target) in enumerate(loop.batches.epoch(epoch, start), start):
+    for number, (*inputs, target) in enumerate(_batches(loop, epoch, start), start):
         if number == probe_at:
             loss, norm, loop.update_ratio = step.probed(inputs, target, rates[number - start])
         else:
             loss, norm = step(inputs, target, rates[number - start])
+        if average is not None:
+            average.after_step()
         pending.losses.append(loss)
         pending.norms.append(norm)
         before, now = now, clock()
@@ -203,6 +218,13 @@ def _train_epoch(loop: Loop) -> str | None:
     loop.read()
     loop.stop_clock()
     return None
+
+
+def _batches(loop: Loop, epoch: int, start: int) -> Iterator[tuple[Tensor, ...]]:
+    batches = loop.batches.epoch(epoch, start)
+    if loop.augment is None:
+        return batches
+    return augmented(batches, loop.augment, (loop.config.seed, epoch, start))
 
 
 def _look(loop: Loop, now: float) -> str | None:
@@ -232,20 +254,46 @@ def _look(loop: Loop, now: float) -> str | None:
 def _end_epoch(loop: Loop) -> None:
     """Validate, judge, report, save."""
     start = time.perf_counter()
-    metrics = _validated(loop)
-    loop.epoch, loop.within, loop.was_read = loop.epoch + 1, 0, 0
-    loop.last_metrics = metrics
-    if loop.best.judge(metrics[loop.task.score_name], metrics, loop.epoch, loop.step):
-        loop.keep_best()
-    if loop.config.scheduler == "plateau" and loop.plateau.judge(metrics["val_loss"]):
+    if loop.average is not None:
+        loop.average.after_epoch(loop.epoch + 1)
+    with _judged(loop):
+        metrics = _validated(loop)
+        loop.epoch, loop.within, loop.was_read = loop.epoch + 1, 0, 0
+        loop.last_metrics = metrics
+        if loop.best.judge(metrics[loop.task.score_name], metrics, loop.epoch, loop.step):
+            loop.kept.keep_best()
+        train_accuracy = _train_accuracy(loop)
+    if loop.schedule.name == "plateau" and loop.plateau.judge(metrics["val_loss"]):
         loop.job.log(f"The validation loss stopped falling: learning rate times {loop.plateau.factor:.2g}.")
-    train_accuracy = _train_accuracy(loop)
+    if loop.schedule.name in FALLING and _out_of_patience(loop):
+        _come_to_an_end(loop)
     loop.totals.seconds += time.perf_counter() - start
     record = _record(loop, metrics, train_accuracy)
     loop.totals, loop.update_ratio = EpochTotals(), None
     loop.job.on_epoch(record)
     if loop.saver.due():
         save(loop)
+
+
+def _come_to_an_end(loop: Loop) -> None:
+    if loop.ending.bring_forward(loop.epoch, loop.config.epochs):
+        loop.job.log(
+            f"No better score for {loop.best.waited} epochs: the rate comes down now, "
+            f"and the run ends after epoch {loop.ending.until}."
+        )
+
+
+@contextmanager
+def _judged(loop: Loop) -> Generator[None]:
+    """Within it, the module holds the weights that are judged and kept: the average where there is one."""
+    values = {} if loop.average is None else loop.average.values()
+    if loop.average is None or not values:
+        yield
+        return
+    with loop.kept.standing_in(values):
+        if loop.average.gathers:
+            gather_statistics(loop.module, loop.batches)
+        yield
 
 
 def _validated(loop: Loop) -> Metrics:
@@ -287,8 +335,8 @@ def _finish(loop: Loop, reason: str) -> None:
     """Save the last state and put the best weights into the module."""
     if loop.best.score is None and loop.step > 0:
         # Stopped within the first epoch: better these weights than none.
-        metrics = _validated(loop)
-        loop.provisional = metrics
-        loop.keep_best()
+        with _judged(loop):
+            loop.provisional = _validated(loop)
+            loop.kept.keep_best()
     save(loop, reason)
-    loop.restore_best()
+    loop.kept.restore_best()

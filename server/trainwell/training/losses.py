@@ -17,13 +17,16 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name everyone reads
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from torch import Tensor
 
     from trainwell.contract.specs import PreparedData, TrainConfig
 
 Metrics = dict[str, float]
+
+# Values of the validation target that are looked at together.
+SPREAD_VALUES = 4_000_000
 
 
 class Task(Protocol):
@@ -201,8 +204,15 @@ class Values:
         """Sum of squared distances from the mean of each value, divided by the number of values of a row."""
         if not len(target):
             return 0.0
-        standard = self._standard(torch.from_numpy(np.array(target)).to(self._device())).double()
-        return float(((standard - standard.mean(0)) ** 2).sum()) / self.values
+        mean = torch.stack([rows.sum(0) for rows in self._pieces(target)]).sum(0) / len(target)
+        squares = [((rows - mean) ** 2).sum() for rows in self._pieces(target)]
+        return float(torch.stack(squares).sum()) / self.values
+
+    def _pieces(self, target: np.ndarray) -> Iterator[Tensor]:
+        """The standardised target in float64, a few rows at a time: images would fill the memory."""
+        step = max(1, SPREAD_VALUES // self.values)
+        for first in range(0, len(target), step):
+            yield self._standard(torch.from_numpy(np.array(target[first : first + step])).to(self._device())).double()
 
     def _device(self) -> torch.device:
         return self.scale[0].device if self.scale is not None else torch.device("cpu")
@@ -245,7 +255,7 @@ def make_task(
         weights = positive_weights(train_target) if balanced else None
         return Multilabel(_on(weights, device), config.label_smoothing)
     image = data.inputs[0] if data.task == "reconstruction" and data.inputs[0].role == "image" else None
-    scale = None if image is None else (_channels(image.mean, device), _channels(image.std, device))
+    scale = None if image is None else (_channels(image.mean or (0.0,), device), _channels(image.std or (1.0,), device))
     return Values(validation_target, data.target_std if data.task == "regression" else None, scale)
 
 

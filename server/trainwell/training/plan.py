@@ -6,8 +6,6 @@ from __future__ import annotations
 
 import copy
 import math
-import time
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,23 +16,21 @@ from trainwell.training import optimizers
 from trainwell.training.batches import Rows, batch_sizes, choose_batch_size, data_bytes
 from trainwell.training.device import read_facts
 from trainwell.training.losses import make_task
-from trainwell.training.preparing import make_setup, to_device
+from trainwell.training.preparing import choices, make_setup, to_device
 from trainwell.training.step import Stepper
+from trainwell.training.timing import step_seconds, undisturbed
 from trainwell.training.validation import VALIDATION_BATCHES, validate
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
     import numpy as np
     from torch import Tensor, nn
 
-    from trainwell.contract.specs import RunSpec
+    from trainwell.contract.specs import RunSpec, TrainConfig
     from trainwell.training.batches import Arrays
     from trainwell.training.losses import Task
 
-TIMED_STEPS = 2
 # Weights, gradients, moments, the best weights, and the initial ones until the first checkpoint.
-COPIES = {"adamw": 6, "sgd": 5}
+COPIES = {"adamw": 6, "sgd": 5, "muon": 6, "schedule_free": 6}
 # Rows that the saved activations are measured on, and rows that the initial loss is.
 PROBE_ROWS, LOSS_ROWS = 8, 2048
 # Share of the free memory that a training may take.
@@ -63,19 +59,19 @@ def plan(spec: RunSpec, module: nn.Module, train: Arrays) -> dict[str, Any]:
     batch_size, batch_words = choose_batch_size(len(train.target), config.batch_size, module)
     setup = make_setup(spec, config, module, train, batch_size)
     micro = -(-batch_size // min(config.accumulate, batch_size))
-    fixed = _fixed_bytes(module, config.optimizer) + (data_bytes(train) if setup.resident else 0)
+    fixed = fixed_bytes(module, config) + (data_bytes(train) if setup.resident else 0)
     _require_memory(fixed, 0, micro)
-    with _undisturbed(setup.device):
+    with undisturbed(setup.device):
         trial = to_device(copy.deepcopy(module), setup)
         task = make_task(spec.data, config, train.target, train.target[:LOSS_ROWS], setup.device)
         rows = Rows(_first(train, PROBE_ROWS), setup)
-        per_row = _saved_bytes(trial, task, rows) // rows.count
+        per_row = saved_bytes(trial, task, rows) // rows.count
         _require_memory(fixed, per_row * micro, micro)
         sample = Rows(_first(train, LOSS_ROWS), setup)
         loss = validate(trial, task, sample, VALIDATION_BATCHES * micro)["val_loss"]
         optimizer = optimizers.make(config.optimizer, trial, weight_decay=config.weight_decay, fused=setup.fused)
         stepper = Stepper(trial, task, optimizer, setup, clip=config.grad_clip, parts=config.accumulate)
-        seconds = _step_seconds(stepper, Rows(_first(train, batch_size), setup))
+        seconds = step_seconds(stepper, Rows(_first(train, batch_size), setup))
     steps = len(batch_sizes(len(train.target), batch_size))
     return {
         "batch_size": batch_size,
@@ -88,31 +84,21 @@ def plan(spec: RunSpec, module: nn.Module, train: Arrays) -> dict[str, Any]:
         "memory_bytes": fixed + per_row * micro,
         "expected_initial_loss": task.expected_initial_loss(),
         "measured_initial_loss": loss if math.isfinite(loss) else None,
-        "decisions": [batch_words, *setup.words],
+        "decisions": [batch_words, *choices(config), *setup.words],
     }
-
-
-@contextmanager
-def _undisturbed(device: torch.device) -> Generator[None]:
-    """Steps within use one thread and their random numbers are forgotten."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with torch.random.fork_rng([device] if device.type == "cuda" else []):
-            yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _first(arrays: Arrays, rows: int) -> _Some:
     return _Some(tuple(column[:rows] for column in arrays.inputs), arrays.target[:rows])
 
 
-def _fixed_bytes(module: nn.Module, optimizer: str) -> int:
-    return COPIES[optimizer] * sum(tensor.nbytes for tensor in module.state_dict().values())
+def fixed_bytes(module: nn.Module, config: TrainConfig) -> int:
+    """Bytes of weights, gradients, optimizer state and copies of the weights."""
+    copies = COPIES[config.optimizer] + (1 if config.ema or config.swa else 0)
+    return copies * sum(tensor.nbytes for tensor in module.state_dict().values())
 
 
-def _saved_bytes(module: nn.Module, task: Task, rows: Rows) -> int:
+def saved_bytes(module: nn.Module, task: Task, rows: Rows) -> int:
     """Bytes that one forward pass keeps for the backward pass, without the weights."""
     own = {tensor.untyped_storage().data_ptr() for tensor in module.state_dict().values()}
     kept: dict[int, int] = {}
@@ -129,19 +115,6 @@ def _saved_bytes(module: nn.Module, task: Task, rows: Rows) -> int:
         task.loss(module(*inputs), target)
     # The gradients of activations live while the backward pass runs.
     return 2 * sum(kept.values())
-
-
-def _step_seconds(stepper: Stepper, rows: Rows) -> float:
-    """The faster of two steps, after one that warms up."""
-    *inputs, target = rows.part(0, rows.count)
-    stepper.module.train()
-    times: list[float] = []
-    for _ in range(TIMED_STEPS + 1):
-        start = time.perf_counter()
-        loss, _ = stepper(inputs, target, 0.0)
-        loss.item()
-        times.append(time.perf_counter() - start)
-    return min(times[1:])
 
 
 def _require_memory(fixed: int, moving: int, micro: int) -> None:

@@ -5,31 +5,41 @@
 
 from __future__ import annotations
 
+import copy
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
 from trainwell.contract.errors import TrainwellError
-from trainwell.training import optimizers
-from trainwell.training.batches import Batches, Rows, choose_batch_size, data_bytes
+from trainwell.training import augment, averaging, lengths, optimizers
+from trainwell.training.batches import Batches, Rows, batch_sizes, choose_batch_size, data_bytes
+from trainwell.training.compiling import compiled
 from trainwell.training.device import Setup, Work, decide, read_facts
+from trainwell.training.kept import Kept
+from trainwell.training.lengths import is_kept_by_cutting
 from trainwell.training.losses import Metrics, Task, make_task
-from trainwell.training.saving import Saver, recorded_precision
+from trainwell.training.saving import Saver, recorded_compile, recorded_precision
 from trainwell.training.schedules import Plateau, Schedule
 from trainwell.training.step import Stepper
+from trainwell.training.stopping import Ending
+from trainwell.training.streams import Streamed
 from trainwell.training.telemetry import EpochTotals, Pending
 from trainwell.training.threads import SpareCores, ThreadTuner
+from trainwell.training.timing import step_seconds, undisturbed
 from trainwell.training.validation import MOST_ROWS, TRAINING_SAMPLE, VALIDATION_BATCHES, Best
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from trainwell.contract.specs import RunSpec, TrainConfig
+    from trainwell.training.augment import Augment
+    from trainwell.training.averaging import Average
     from trainwell.training.batches import Arrays
     from trainwell.training.fit import FitJob
+    from trainwell.training.lengths import Lengths
 
 _CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
 
@@ -39,6 +49,11 @@ class Loop:
     """A training in progress: its parts, its position, and what it remembers.
 
     Attributes:
+        kept: The weights and copies of them.
+        average: What stands in for the weights when they are judged, if anything.
+        augment: What changes training batches, if anything.
+        patience: Epochs without a better score after which the run comes to its end; 0 is never.
+        ending: The last fall of the rate, if it was brought forward.
         epoch: Whole epochs done.
         within: Steps done in the epoch at hand.
         was_read: Those of them whose loss the host has read.
@@ -51,14 +66,18 @@ class Loop:
     module: nn.Module
     setup: Setup
     task: Task
-    batches: Batches
+    batches: Batches | Streamed
     validation: Rows
     validation_chunk: int
     training_sample: Rows | None
     stepper: Stepper
     schedule: Schedule
     saver: Saver
-    batch_words: str
+    kept: Kept
+    average: Average | None
+    augment: Augment | None
+    patience: int
+    words: tuple[str, ...]
     tuner: ThreadTuner | None
     spare_cores: SpareCores
     epoch: int = 0
@@ -67,6 +86,7 @@ class Loop:
     totals: EpochTotals = field(default_factory=EpochTotals)
     best: Best = field(default_factory=Best)
     plateau: Plateau = field(default_factory=Plateau)
+    ending: Ending = field(default_factory=Ending)
     last_metrics: Metrics = field(default_factory=dict[str, float])
     provisional: Metrics | None = None
     pending: Pending = field(default_factory=Pending)
@@ -81,23 +101,20 @@ class Loop:
     _clock: float = 0.0
     _thread_words: list[str] = field(default_factory=list[str])
 
-    def __post_init__(self) -> None:
-        state = self.module.state_dict()
-        self.names = list(state)
-        # The tensors themselves: they follow the training.
-        self.live = list(state.values())
-        self.initial: list[Tensor] | None = [tensor.clone() for tensor in self.live]
-        self.best_weights: list[Tensor] | None = None
-
     @property
     def step(self) -> int:
         """Optimizer steps done, as far as the host has read them."""
         return self.epoch * self.batches.count + self.was_read
 
     @property
+    def last_epoch(self) -> int:
+        """Epochs of the whole run, as things stand."""
+        return self.config.epochs if self.ending.until is None else self.ending.until
+
+    @property
     def total_steps(self) -> int:
-        """Optimizer steps of the whole run."""
-        return self.config.epochs * self.batches.count
+        """Optimizer steps of the whole run, as things stand."""
+        return self.last_epoch * self.batches.count
 
     @property
     def seconds_spent(self) -> float:
@@ -110,8 +127,14 @@ class Loop:
 
     def rates(self) -> list[float]:
         """The learning rates of the steps that are left in the epoch at hand."""
-        first = self.epoch * self.batches.count
-        rates = self.schedule.between(first + self.within, first + self.batches.count)
+        count = self.batches.count
+        first = self.epoch * count
+        if self.ending.since is None:
+            rates = self.schedule.between(first + self.within, first + count)
+        else:
+            begin = self.ending.since * count
+            start = self.schedule.between(begin, begin + 1)[0]
+            rates = self.ending.rates(start, first + self.within, first + count, count)
         if self.plateau.factor != 1.0:
             rates = [rate * self.plateau.factor for rate in rates]
         self.highest_rate = max(rates, default=self.highest_rate)
@@ -160,49 +183,43 @@ class Loop:
         if tuner.settled:
             self.tuner = None
 
-    def keep_best(self) -> None:
-        """Copy the weights as they are now; they are the best so far."""
-        if self.best_weights is None:
-            self.best_weights = [tensor.clone() for tensor in self.live]
-        else:
-            torch._foreach_copy_(self.best_weights, self.live)
-
-    def restore_best(self) -> None:
-        """Put the best weights into the module."""
-        if self.best_weights is not None:
-            torch._foreach_copy_(self.live, self.best_weights)
-
-    def restore_initial(self) -> None:
-        """Go back to the weights at the start, unless a checkpoint has taken their place."""
-        if self.initial is not None:
-            torch._foreach_copy_(self.live, self.initial)
-
     def decisions(self) -> tuple[str, ...]:
         """What was decided, in sentences."""
-        return (self.batch_words, *self.setup.words, *self._thread_words)
+        return (*self.words, *self.setup.words, *self._thread_words)
 
 
 def prepare(job: FitJob) -> Loop:
     """Put a training together on its device.
 
     Raises:
-        TrainwellError: nothing_to_train.
+        TrainwellError: nothing_to_train, augmentation_does_not_fit.
     """
     spec = job.spec
     known = {key: job.adjustments[key] for key in ("lr", "grad_clip") if key in job.adjustments}
     config = spec.config.model_copy(update=known)
     saver = Saver(job.folder, job.log)
-    batch_size, batch_words = choose_batch_size(len(job.train.target), config.batch_size, job.module)
+    stream = job.stream
+    rows = len(job.train.target) if stream is None else sum(stream.sizes)
+    batch_size, batch_words = choose_batch_size(rows, config.batch_size, job.module)
+    parts = config.accumulate * int(job.adjustments.get("micro_batch_divisor", 1))
     setup = make_setup(spec, config, job.module, job.train, batch_size, recorded_precision(saver))
     module = to_device(job.module, setup)
-    train = Rows(job.train, setup)
+    train = Rows(job.train, setup, lengths_of(job.train, spec))
+    if not is_kept_by_cutting(module, train):
+        train.lengths = None
+    validation = Rows(job.validation, setup, None if train.lengths is None else lengths_of(job.validation, spec))
     task = make_task(spec.data, config, job.train.target, job.validation.target, setup.device)
-    batches = Batches(train, batch_size, config.seed)
-    parts = config.accumulate * int(job.adjustments.get("micro_batch_divisor", 1))
+    batches = Batches(train, batch_size, config.seed) if stream is None else Streamed(stream, config.seed, setup)
+    setup = _timed(setup, saver, (job, config, task, batches, parts))
     optimizer = optimizers.make(config.optimizer, module, weight_decay=config.weight_decay, fused=setup.fused)
+    stepper = Stepper(
+        module, task, optimizer, setup, clip=config.grad_clip, parts=parts,
+        forward=compiled(module, job.log) if setup.compile else None,
+    )  # fmt: skip
     cores = read_facts().cores
     tunes = setup.device.type == "cpu" and not config.deterministic
-    for sentence in (batch_words, *setup.words):
+    words = (batch_words, *choices(config), *_length_words(train))
+    for sentence in (*words, *setup.words):
         job.log(sentence)
     return Loop(
         job=job,
@@ -211,20 +228,80 @@ def prepare(job: FitJob) -> Loop:
         setup=setup,
         task=task,
         batches=batches,
-        validation=Rows(job.validation, setup),
+        validation=validation.sorted(),
         validation_chunk=min(MOST_ROWS, max(1, VALIDATION_BATCHES * batch_size // parts)),
         training_sample=_training_sample(train, spec, len(job.validation.target)),
-        stepper=Stepper(module, task, optimizer, setup, clip=config.grad_clip, parts=parts),
-        schedule=Schedule(config.scheduler, config.lr, config.epochs * batches.count, config.warmup),
+        stepper=stepper,
+        schedule=make_schedule(config, batches.count),
         saver=saver,
-        batch_words=batch_words,
+        kept=Kept(module),
+        average=averaging.make(config, module, optimizer),
+        augment=augment.make(config, spec.data),
+        patience=0 if averaging.averaged_epochs(config) else config.early_stopping,
+        words=words,
         tuner=ThreadTuner(cores) if tunes else None,
         spare_cores=SpareCores(cores),
     )
 
 
+def make_schedule(config: TrainConfig, steps_per_epoch: int) -> Schedule:
+    """The schedule of a config: with schedule_free constant behind the warm-up, with swa held over its epochs."""
+    name = "constant" if config.optimizer == "schedule_free" else config.scheduler
+    averaged = averaging.averaged_epochs(config)
+    held = (config.epochs - averaged) * steps_per_epoch if averaged else None
+    return Schedule(name, config.lr, config.epochs * steps_per_epoch, config.warmup, held)
+
+
+def choices(config: TrainConfig) -> list[str]:
+    """What follows from the config and was not asked for in so many words, in sentences."""
+    words = averaging.told(config)
+    if config.optimizer == "schedule_free":
+        words.append("scheduler constant behind the warm-up: schedule_free averages instead of lowering the rate")
+    if averaging.averaged_epochs(config) and config.early_stopping:
+        words.append("early_stopping off: swa needs its last epochs")
+    return words
+
+
+def lengths_of(arrays: Arrays, spec: RunSpec) -> Lengths | None:
+    """The lengths of a split's rows, where they differ; what is reconstructed is needed whole."""
+    return None if spec.data.task == "reconstruction" else lengths.find(arrays.inputs, spec.data.inputs)
+
+
+def _length_words(train: Rows) -> list[str]:
+    if train.lengths is None:
+        return []
+    return [f"batches of rows that are about as long, cut to the longest of them (at most {train.lengths.longest})"]
+
+
+def _timed(setup: Setup, saver: Saver, parts_of: tuple[FitJob, TrainConfig, Task, Batches | Streamed, int]) -> Setup:
+    """The setup with torch.compile decided: as in an earlier attempt, else by a timed step, where it may pay at all."""
+    job, config, task, batches, parts = parts_of
+    earlier = recorded_compile(saver)
+    if earlier is not None:
+        return replace(setup, compile=earlier)
+    if setup.device.type == "cpu" or isinstance(batches, Streamed):
+        return setup
+    with undisturbed(setup.device):
+        trial = copy.deepcopy(job.module)
+        optimizer = optimizers.make(config.optimizer, trial, weight_decay=0.0, fused=setup.fused)
+        stepper = Stepper(trial, task, optimizer, setup, clip=config.grad_clip, parts=parts)
+        seconds = step_seconds(stepper, batches.rows.sample(batches.batch_size, 0))
+    return make_setup(
+        job.spec, config, job.module, job.train, batches.batch_size, setup.precision,
+        seconds=seconds, same_shapes=batches.rows.lengths is None,
+    )  # fmt: skip
+
+
 def make_setup(
-    spec: RunSpec, config: TrainConfig, module: nn.Module, train: Arrays, batch_size: int, earlier: str | None = None
+    spec: RunSpec,
+    config: TrainConfig,
+    module: nn.Module,
+    train: Arrays,
+    batch_size: int,
+    earlier: str | None = None,
+    *,
+    seconds: float | None = None,
+    same_shapes: bool = True,
 ) -> Setup:
     """The device decisions for a training.
 
@@ -235,6 +312,8 @@ def make_setup(
         train: Training rows.
         batch_size: Rows of one optimizer step.
         earlier: The precision of an earlier attempt at the same run.
+        seconds: Measured time of one optimizer step, where it is known.
+        same_shapes: Whether batches have one shape.
 
     Raises:
         TrainwellError: nothing_to_train, when no parameter needs a gradient.
@@ -249,6 +328,9 @@ def make_setup(
         data_bytes=data_bytes(train),
         convolutions=any(isinstance(layer, _CONVOLUTIONS) for layer in module.modules()),
         deterministic=config.deterministic,
+        steps=config.epochs * len(batch_sizes(len(train.target), batch_size)),
+        step_seconds=seconds,
+        same_shapes=same_shapes,
     )
     return decide(read_facts(), work, config.precision, earlier)
 

@@ -13,6 +13,7 @@ from trainwell.training import checkpoint
 from trainwell.training.checkpoint import Checkpoint
 from trainwell.training.schedules import Plateau
 from trainwell.training.seeding import random_state, restore_random_state
+from trainwell.training.stopping import Ending
 from trainwell.training.telemetry import EpochTotals
 from trainwell.training.validation import Best
 
@@ -29,7 +30,7 @@ SHORTEST_INTERVAL = 2.0
 COST_SHARE = 0.02
 # Within a long epoch a state is saved this often (s).
 WITHIN_EPOCH_INTERVAL = 30.0
-RANDOM = "random."
+RANDOM, AVERAGE = "random.", "average."
 
 
 class Saver:
@@ -72,6 +73,11 @@ def recorded_precision(saver: Saver) -> str | None:
     return None if saver.found is None else saver.found.state["precision"]
 
 
+def recorded_compile(saver: Saver) -> bool | None:
+    """Whether an earlier attempt trained through torch.compile."""
+    return None if saver.found is None else saver.found.state["compile"]
+
+
 def save(loop: Loop, reason: str | None = None) -> None:
     """Save the state of a training between two steps; everything that waits must have been read.
 
@@ -82,12 +88,14 @@ def save(loop: Loop, reason: str | None = None) -> None:
     Raises:
         OSError: When the disk is full or broken.
     """
-    weights = dict(zip(loop.names, loop.live, strict=True))
+    weights = dict(zip(loop.kept.names, loop.kept.live, strict=True))
     tensors = loop.stepper.state() | random_state(loop.setup.device)
+    if loop.average is not None:
+        tensors |= {f"{AVERAGE}{name}": tensor for name, tensor in loop.average.state().items()}
     state = _state(loop, reason)
     loop.job.on_save()
     loop.saver.write(loop.step, Checkpoint(weights, tensors, state), _best(loop, state))
-    loop.initial = None
+    loop.kept.initial = None
 
 
 def resume(loop: Loop) -> int:
@@ -104,12 +112,13 @@ def resume(loop: Loop) -> int:
     state = found.state
     _check(loop, state, found.weights)
     with torch.no_grad():
-        for name, tensor in zip(loop.names, loop.live, strict=True):
+        for name, tensor in zip(loop.kept.names, loop.kept.live, strict=True):
             tensor.copy_(found.weights[name])
     _load_stepper(loop, found.optimizer)
     loop.epoch, loop.within, loop.was_read = state["epoch"], state["within"], state["within"]
     loop.totals = EpochTotals.from_json(state["totals"])
     loop.best, loop.plateau = Best(**state["best"]), Plateau(**state["plateau"])
+    loop.ending = Ending(**state["ending"])
     loop.last_metrics, loop.spent_before = state["metrics"], state["seconds"]
     if loop.within:
         randoms = {key: value for key, value in found.optimizer.items() if key.startswith(RANDOM)}
@@ -117,7 +126,7 @@ def resume(loop: Loop) -> int:
     checkpoint.forget_after(folder, state["step"], loop.best.step)
     _load_best(loop)
     loop.saver.found = None
-    loop.initial = None
+    loop.kept.initial = None
     loop.job.log(f"Goes on from step {state['step']}, epoch {loop.epoch + 1}.")
     return state["step"]
 
@@ -139,12 +148,14 @@ def _state(loop: Loop, reason: str | None) -> dict[str, Any]:
         "best": best,
         "best_step": loop.step if loop.provisional is not None else loop.best.step,
         "plateau": asdict(loop.plateau),
+        "ending": asdict(loop.ending),
         "metrics": loop.last_metrics,
         "seconds": loop.seconds_spent,
         "seed": loop.config.seed,
         "lr": loop.config.lr,
         "grad_clip": loop.config.grad_clip,
         "precision": loop.setup.precision,
+        "compile": loop.setup.compile,
         "device": loop.setup.device.type,
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
@@ -153,9 +164,9 @@ def _state(loop: Loop, reason: str | None) -> dict[str, Any]:
 
 
 def _best(loop: Loop, state: dict[str, Any]) -> Checkpoint | None:
-    if loop.best_weights is None:
+    if loop.kept.best is None:
         return None
-    weights = dict(zip(loop.names, loop.best_weights, strict=True))
+    weights = dict(zip(loop.kept.names, loop.kept.best, strict=True))
     provisional = loop.provisional
     about = {
         "run": state["run"],
@@ -172,7 +183,7 @@ def _best(loop: Loop, state: dict[str, Any]) -> Checkpoint | None:
 def _check(loop: Loop, state: dict[str, Any], weights: dict[str, Tensor]) -> None:
     if state["data"] != loop.job.spec.data.fingerprint:
         raise TrainwellError("data_changed", "The data is not what this run was trained on so far.")
-    shapes = {name: tensor.shape for name, tensor in zip(loop.names, loop.live, strict=True)}
+    shapes = {name: tensor.shape for name, tensor in zip(loop.kept.names, loop.kept.live, strict=True)}
     if shapes != {name: tensor.shape for name, tensor in weights.items()}:
         raise TrainwellError("checkpoint_mismatch", "The run's checkpoint belongs to another network.")
     if (state["seed"], state["batch_size"]) != (loop.config.seed, loop.batches.batch_size):
@@ -182,8 +193,11 @@ def _check(loop: Loop, state: dict[str, Any], weights: dict[str, Tensor]) -> Non
 def _load_stepper(loop: Loop, tensors: dict[str, Tensor]) -> None:
     try:
         loop.stepper.load(tensors)
+        if loop.average is not None:
+            own = {key: tensor for key, tensor in tensors.items() if key.startswith(AVERAGE)}
+            loop.average.load({key.removeprefix(AVERAGE): tensor for key, tensor in own.items()})
     except KeyError as error:
-        message = f"The run's checkpoint has no {error}: another optimizer or precision made it."
+        message = f"The run's checkpoint has no {error}: another optimizer, average or precision made it."
         raise TrainwellError("checkpoint_mismatch", message) from error
 
 
@@ -200,5 +214,7 @@ def _load_best(loop: Loop) -> None:
         loop.job.log("The best weights so far were lost; the best of the epochs to come will be kept.")
         loop.best = Best()
         return
-    loop.best_weights = [weights[name].to(tensor.device) for name, tensor in zip(loop.names, loop.live, strict=True)]
+    loop.kept.best = [
+        weights[name].to(tensor.device) for name, tensor in zip(loop.kept.names, loop.kept.live, strict=True)
+    ]
     loop.saver.best_written = loop.best.step

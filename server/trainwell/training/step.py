@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from torch import Tensor, nn
 
@@ -36,12 +36,22 @@ class Stepper:
         setup: Device decisions.
         clip: Largest gradient norm; 0 is off.
         parts: Micro-batches that a batch is cut into; their gradients add up to that of the whole batch.
+        forward: What takes the module's place in the forward pass, a compiled one say.
     """
 
     def __init__(
-        self, module: nn.Module, task: Task, optimizer: Optimizer, setup: Setup, *, clip: float, parts: int
+        self,
+        module: nn.Module,
+        task: Task,
+        optimizer: Optimizer,
+        setup: Setup,
+        *,
+        clip: float,
+        parts: int,
+        forward: Callable[..., Tensor] | None = None,
     ) -> None:
         self.module = module
+        self.forward = forward or module
         self.task = task
         self.optimizer = optimizer
         self.parts = parts
@@ -60,7 +70,7 @@ class Stepper:
 
         Args:
             inputs: Each (B, ...), on the device.
-            target: (B,), on the device.
+            target: (B, ...), on the device; (B, K) shares of the classes where rows were mixed.
             lr: Learning rate of this step.
 
         Returns:
@@ -133,10 +143,10 @@ class Stepper:
         if parts > 1:
             return self._accumulate(inputs, target, parts)
         if self.autocast is None:
-            loss = self.task.loss(self.module(*inputs), target)
+            loss = self.task.loss(self.forward(*inputs), target)
         else:
             with self.autocast:
-                loss = self.task.loss(self.module(*inputs), target)
+                loss = self.task.loss(self.forward(*inputs), target)
         self._scaled(loss).backward()
         return loss.detach()
 
@@ -147,10 +157,10 @@ class Stepper:
         columns = [column.tensor_split(parts) for column in (*inputs, target)]
         for *some, goal in zip(*columns, strict=True):
             if self.autocast is None:
-                loss = self.task.loss_sum(self.module(*some), goal) / divisor
+                loss = self.task.loss_sum(self.forward(*some), goal) / divisor
             else:
                 with self.autocast:
-                    loss = self.task.loss_sum(self.module(*some), goal) / divisor
+                    loss = self.task.loss_sum(self.forward(*some), goal) / divisor
             self._scaled(loss).backward()
             total += loss.detach()
         return total

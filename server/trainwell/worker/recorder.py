@@ -11,10 +11,16 @@ from loguru import logger
 from trainwell.runs.story import judge
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from trainwell.contract.specs import RunSpec
     from trainwell.contract.trace import EpochRecord
     from trainwell.store.store import Store
 
+# What the log tells of an epoch, as far as it was measured.
+SHOWN = (
+    "train_loss", "val_loss", "val_accuracy", "val_f1", "val_r2", "lr", "grad_norm", "samples_per_second", "gpu_memory",
+)  # fmt: skip
 FLUSH_SECONDS = 0.25
 JUDGE_SECONDS = 1.0
 
@@ -27,6 +33,7 @@ class Recorder:
     run: str
     attempt: int
     spec: RunSpec
+    log: Callable[[str], None] = logger.info
     SUPERSEDED = "superseded"
     _epochs: list[EpochRecord] = field(default_factory=list)
     _position: tuple[int, int, int] = (0, 0, 0)
@@ -75,7 +82,7 @@ class Recorder:
             if changed:
                 self.store.history.put_epochs(self.run, self._epochs)
         for record in self._epochs:
-            logger.info("epoch {}: {}", record.epoch, _told(record))
+            self.log(f"epoch {record.epoch}: {told(record)}")
         self._epochs.clear()
         self._stop_requested = bool(self.store.runs.get(self.run)["stop_requested"])
 
@@ -95,7 +102,7 @@ class Recorder:
                 self.judge(finished=False)
 
 
-def _told(record: EpochRecord) -> str:
-    shown = ("train_loss", "val_loss", "val_accuracy", "val_r2", "lr", "grad_norm", "samples_per_second", "gpu_memory")
-    values = ((name, getattr(record, name)) for name in shown)  # names are the literals above
+def told(record: EpochRecord, shown: Sequence[str] = SHOWN) -> str:
+    """An epoch in one line."""
+    values = ((name, vars(record)[name]) for name in shown)
     return " ".join(f"{name}={value:.5g}" for name, value in values if value is not None)

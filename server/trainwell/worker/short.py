@@ -16,12 +16,12 @@ from trainwell.contract.trace import EpochRecord
 from trainwell.evaluation.evaluate import evaluate
 from trainwell.evaluation.predict import predict
 from trainwell.reports.curves import draw_curves
-from trainwell.reports.scores import draw_confusion, draw_regression
 from trainwell.training import checkpoint, recipes
 from trainwell.training.device import describe_devices
 from trainwell.training.plan import plan
 from trainwell.training.seeding import seed_everything
 from trainwell.worker import weights
+from trainwell.worker.backbones import check_tokenizer
 from trainwell.worker.output import preview, write_predictions
 
 if TYPE_CHECKING:
@@ -31,6 +31,12 @@ if TYPE_CHECKING:
     from trainwell.store.workspace import Workspace
 
 Json = dict[str, Any]
+
+# What the rows are, by the role of the first input.
+_FITS = {
+    "features": "rows of numbers", "categories": "tables", "image": "images", "sequence": "series", "tokens": "texts",
+    "length": "series",
+}  # fmt: skip
 
 
 def _inspect(workspace: Workspace, arguments: Json) -> Json:
@@ -47,7 +53,13 @@ def _build(workspace: Workspace, arguments: Json) -> Json:
     shapes = Shapes(inputs=prepared.inputs, num_outputs=prepared.num_outputs, task=prepared.task)
     sized = shapes.model_copy(update={"rows": prepared.splits["train"]})  # widths may follow from how much there is
     name = architectures.choose(arguments["architecture"], sized)
+    check_tokenizer(name, arguments["options"], prepared)
     seed_everything(0)
+    if arguments["architecture"] == architectures.AUTO:
+        what = "inputs to be given back" if prepared.task == "reconstruction" else _FITS[prepared.inputs[0].role]
+        chosen = [f"auto took {name}: the first choice for {what}."]
+    else:
+        chosen = []
     report = check_model(
         name,
         arguments["options"],
@@ -55,6 +67,7 @@ def _build(workspace: Workspace, arguments: Json) -> Json:
         prepared.task,
         max_parameters=arguments["max_parameters"],
     )
+    report["notes"] = [*chosen, *report["notes"]]
     return {
         "architecture": name,
         "options": report.pop("options"),
@@ -70,7 +83,7 @@ def _plan(workspace: Workspace, arguments: Json) -> Json:
     """
     asked = arguments["spec"]
     model, prepared = ModelSpec.model_validate(asked["model"]), PreparedData.model_validate(asked["data"])
-    config, chosen = recipes.resolve(asked["config"], model, prepared)
+    config, chosen = recipes.resolve(asked["config"], model, prepared, asked["limits"])
     spec = RunSpec.model_validate({**asked, "config": config.model_dump(mode="json")})
     planned = plan(spec, weights.fresh(spec), data.load_split(workspace, prepared, "train"))
     planned["decisions"] = [*chosen, *planned["decisions"]]
@@ -84,12 +97,14 @@ def _evaluate(workspace: Workspace, arguments: Json) -> Json:
     arrays = _rows_to_judge(workspace, trained.data, judged, split)
     raw = workspace.data_dir(judged.handle) / f"raw_{split}.parquet"
     result = evaluate(
-        trained.module, trained.data, arrays, split=split, raw=raw if raw.exists() else None, slices=arguments["slices"]
+        trained.module,
+        trained.data,
+        arrays,
+        split=split,
+        raw=raw if raw.exists() else None,
+        slices=arguments["slices"],
+        picture=(Path(arguments["picture"]), f"{arguments['title']}: {split}") if arguments.get("picture") else None,
     )
-    if arguments.get("picture"):
-        predictions = predict(trained.module, trained.data, arrays.inputs)
-        title = f"{arguments['title']}: {split}"
-        _draw_scores(trained.data, arrays.target, predictions, Path(arguments["picture"]), title=title)
     result["notes"] = [*_trained_on(workspace, trained.data, judged, arrays), *result["notes"]]
     return {**result, "data": judged.handle, "model": trained.model.handle, "epoch": trained.epoch}
 
@@ -98,13 +113,16 @@ def _rows_to_judge(workspace: Workspace, own: PreparedData, judged: PreparedData
     """A split of the run's own data as it is, or of other data through the run's preprocessing."""
     if judged.handle == own.handle:
         return data.load_split(workspace, own, split)
-    source = data.raw_source(workspace, judged, split)
+    source = None if own.task == "forecasting" else data.raw_source(workspace, judged, split)
     if source is None:
         raise TrainwellError(
-            "no_raw_rows", f"The raw rows of the {split} part of this data are not kept.", argument="split", got=split,
-            allowed=["test", "validation"],
+            "no_raw_rows",
+            f"Of this data ({judged.kind}) the {split} part is not kept in a form that another run could read.",
+            argument="data", got=judged.handle, hint="Train on data prepared with test_source: the rows to judge by.",
         )  # fmt: skip
     encoded = data.encode(own, source=source)
+    if own.task == "reconstruction":
+        return data.SplitArrays(inputs=encoded.inputs, target=encoded.inputs[0], rows=encoded.rows)
     if encoded.target is None:
         raise TrainwellError(
             "missing_column", "The data to judge by lacks the target column.", argument="data", allowed=own.target
@@ -124,26 +142,17 @@ def _trained_on(workspace: Workspace, own: PreparedData, judged: PreparedData, a
     return [f"{shared} of these {len(arrays.rows)} rows were trained on: the score is too good."] if shared else []
 
 
-def _draw_scores(prepared: PreparedData, target: Any, found: Json, path: Path, *, title: str) -> None:
-    if prepared.task == "classification":
-        usable = (found["classes"] >= 0) & (np.asarray(target) >= 0)
-        matrix = np.zeros((len(prepared.classes),) * 2, dtype=np.int64)
-        np.add.at(matrix, (np.asarray(target)[usable], found["classes"][usable]), 1)
-        draw_confusion(matrix, list(prepared.classes), path, title=title)
-    else:
-        true = np.asarray(target, dtype=np.float64) * prepared.target_std + prepared.target_mean
-        draw_regression(true, np.asarray(found["predictions"], dtype=np.float64), path, title=title)
-
-
 def _predict(workspace: Workspace, arguments: Json) -> Json:
     trained = _trained(workspace, arguments)
-    source = data.open_source(workspace, arguments["source"], None) if arguments.get("source") else None
+    source = data.open_source(workspace, arguments.get("source"), arguments.get("rows"))
     encoded = data.encode(trained.data, rows=arguments.get("rows"), source=source)
     found = predict(trained.module, trained.data, encoded.inputs)
-    answer: Json = {"count": encoded.count, "notes": list(encoded.notes), **preview(found)}
+    broken = [f"{found.not_finite} rows have no prediction: the network gives NaN or infinity."]
+    notes = [*encoded.notes, *found.notes, *(broken if found.not_finite else [])]
+    answer: Json = {"count": encoded.count, "notes": notes, **preview(found, encoded.about)}
     if arguments.get("output"):
         path = Path(arguments["output"])
-        write_predictions(path, trained.data, found)
+        write_predictions(path, found, encoded.about)
         answer["output"] = workspace.shown(path)
     return answer
 

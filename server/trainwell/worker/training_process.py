@@ -7,7 +7,7 @@ import sys
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
@@ -26,8 +26,11 @@ from trainwell.worker.failures import cause_of, told
 from trainwell.worker.limits import limit_memory
 from trainwell.worker.recorder import Recorder
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 #: Ends that a person or a rule asked for; all others are a completed run.
-_STOPPED = {"stop_requested", "finding"}
+_STOPPED = {"stop_requested", "finding", "interrupted"}
 
 
 def main(request: dict[str, Any]) -> None:
@@ -108,7 +111,14 @@ def carry_out(workspace: Workspace, store: Store, run: str, attempt: int) -> Non
     recorder.judge(finished=True)
 
 
-def record_end(store: Store, run: str, attempt: int, current: AttemptRecord, outcome: FitOutcome) -> None:
+def record_end(
+    store: Store,
+    run: str,
+    attempt: int,
+    current: AttemptRecord,
+    outcome: FitOutcome,
+    log: Callable[[str], None] = logger.info,
+) -> None:
     """Move the run to its end, in one transaction with its attempt."""
     now = time.time()
     state = "stopped" if outcome.reason in _STOPPED else "completed"
@@ -122,7 +132,7 @@ def record_end(store: Store, run: str, attempt: int, current: AttemptRecord, out
             store.history.put_attempt(
                 run, replace(current, ended_at=now, outcome=outcome.reason, resumed_from_step=outcome.resumed_from_step)
             )
-    logger.info("{} after {} epochs: {}", outcome.reason, outcome.epochs, asdict(outcome))
+    log(f"{outcome.reason} after {outcome.epochs} epochs: {asdict(outcome)}")
 
 
 def finish_report(workspace: Workspace, store: Store, run: str) -> None:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from trainwell import architectures
 from trainwell.contract.errors import TrainwellError, next_call
-from trainwell.contract.specs import ModelSpec, PreparedData, RunSpec
+from trainwell.contract.specs import PYTHON, ModelSpec, PreparedData, RunSpec
 from trainwell.training import checkpoint
 from trainwell.training.seeding import seed_everything
 
@@ -36,6 +36,7 @@ class Trained:
 
 def fresh(spec: RunSpec) -> torch.nn.Module:
     """The network with its first weights: from the run's seed, or from the checkpoint that it starts from."""
+    _must_be_ours(spec.model)
     seed_everything(spec.config.seed)
     module = architectures.build(spec.model.architecture, spec.model.options, spec.model.shapes)
     if spec.start_from is not None:
@@ -86,11 +87,20 @@ def of_file(path: Path) -> tuple[Trained, dict[str, Any]]:
 
 def _with_weights(model: ModelSpec, weights: Mapping[str, torch.Tensor]) -> torch.nn.Module:
     """Build on the meta device where that is possible, so that a forged description allocates nothing; fill it."""
+    _must_be_ours(model)
     meta = architectures.on_meta(model.architecture)
     with torch.device("meta") if meta else nullcontext():
         module = architectures.build(model.architecture, model.options, model.shapes)
     _load(module, weights, assign=meta)
     return module.eval()
+
+
+def _must_be_ours(model: ModelSpec) -> None:
+    if model.architecture == PYTHON:
+        raise TrainwellError(
+            "python_network", f"This network, {model.name}, lives in the Python program that trained it.",
+            argument="run", hint="Ask trainwell.evaluate or trainwell.predict there; get_run and diagnose work here.",
+        )  # fmt: skip
 
 
 def _load(module: torch.nn.Module, weights: Mapping[str, torch.Tensor], *, assign: bool) -> None:

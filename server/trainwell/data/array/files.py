@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from trainwell.data.memory import check_memory
 from trainwell.data.parts import Array
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
     from pathlib import Path
     from typing import IO
 
@@ -78,6 +79,47 @@ class ArrayFile:
             return ["last"] if len(self.members[""].shape) == 2 else []
         found = _named(self.members, _TARGET_NAMES)
         return [found] if found else []
+
+    def inputs(self) -> Member | None:
+        """The array that holds the inputs, by its header; None where nothing tells."""
+        if self.single:
+            return self.members[""]
+        others = {key: member for key, member in self.members.items() if key != _named(self.members, _TARGET_NAMES)}
+        key = _named(others, _INPUT_NAMES) or (next(iter(others)) if len(others) == 1 else None)
+        return None if key is None else others[key]
+
+    def load(self, name: str) -> Array:
+        """One array, whole; the only one of a .npy has no name.
+
+        Raises:
+            TrainwellError: `array_type`, `too_few_rows`, `array_unreadable`.
+        """
+        return self._load(name)
+
+    def peek(self, member: Member, most: int) -> Array:
+        """The first values of an array, flat, without reading the rest.
+
+        Raises:
+            TrainwellError: `array_unreadable`.
+        """
+        count = min(most, int(np.prod(member.shape, dtype=object)))
+        try:
+            with self._stream(member) as stream:
+                _header(member.name, stream)
+                held = stream.read(count * member.dtype.itemsize)
+        except Exception as error:  # zlib.error is of no common base
+            raise _unreadable(self.path) from error
+        whole = len(held) // member.dtype.itemsize * member.dtype.itemsize
+        return np.frombuffer(held[:whole], member.dtype)
+
+    @contextmanager
+    def _stream(self, member: Member) -> Generator[IO[bytes]]:
+        if self.single:
+            with self.path.open("rb") as stream:
+                yield stream
+        else:
+            with zipfile.ZipFile(self.path) as archive, archive.open(f"{member.name}.npy") as stream:
+                yield stream
 
     def choose(self, target: str | None, *, needs_target: bool) -> Chosen:
         """Find inputs and target, by name or as asked.
@@ -224,19 +266,21 @@ def _header(name: str, stream: IO[bytes]) -> Member:
 
 
 def _flat_labels(labels: Array, count: int, name: str) -> tuple[Array, str | None]:
-    """(N,) labels from (N,), (N, 1) or one-hot (N, K)."""
+    """(N,) labels from (N,), (N, 1) or one-hot (N, K); (N, K) of 0 and 1 stays."""
     if len(labels) != count:
         raise TrainwellError(
             "wrong_shape", f"The inputs have {count:,} rows, the target {len(labels):,}.", argument="target", got=name
         )
     if labels.ndim == 1 or labels.size == count:
         return labels.reshape(count), None
-    one_hot = labels.ndim == 2 and labels.dtype.kind in "biuf" and bool(np.isin(labels, (0, 1)).all())
-    if one_hot and bool((labels.sum(axis=1) == 1).all()):
+    flags = labels.ndim == 2 and labels.dtype.kind in "biuf" and bool(np.isin(labels, (0, 1)).all())
+    if flags and bool((labels.sum(axis=1) == 1).all()):
         return labels.argmax(axis=1), "The target was one-hot; its classes are the column numbers."
+    if flags:
+        return labels, None
     raise TrainwellError(
         "wrong_shape", f"The target has shape {labels.shape}.", argument="target", got=name,
-        allowed="one value a row, or one-hot classes",
+        allowed="one value a row, one-hot classes, or labels as columns of 0 and 1",
     )  # fmt: skip
 
 

@@ -22,21 +22,22 @@ from trainwell.data.array.inputs import (
     input_warnings,
     wrong_shape,
 )
+from trainwell.data.array.labels import encode_labels, learn_labels
 from trainwell.data.content import recognise_content
 from trainwell.data.files import save_split, write_rows
 from trainwell.data.memory import check_disk
 from trainwell.data.parts import Array, Draft, EncodedRows, Request
-from trainwell.data.splits import split_rows
-from trainwell.data.target import Target, number_label, unusable_note
+from trainwell.data.splits import column_of_array, divide, split_column
+from trainwell.data.target import unusable_note
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from trainwell.contract.specs import PreparedData
+    from trainwell.contract.specs import PreparedData, Task
     from trainwell.data.source import Source
-    from trainwell.data.splits import Rows
 
 KIND = "arrays"
+TASKS: frozenset[Task] = frozenset({"classification", "multilabel", "regression"})
 INPUT = "x"
 
 
@@ -58,11 +59,11 @@ def inspect(source: Source, target: str | None) -> dict[str, Any]:
     warnings: list[Warned] = []
     notes = list(chosen.notes)
     if chosen.labels is not None and chosen.name is not None:
-        learnt, _ = _learn(chosen.name, chosen.labels, "auto", warnings)
+        learnt, _ = learn_labels(chosen.name, chosen.labels, "auto", warnings)
         warnings += targets.suspicions(learnt, None)
         answer |= {"target": chosen.name, "task": learnt.task}
         notes += filter(None, [learnt.note])
-        if learnt.task == "classification":
+        if learnt.classes:
             counts = targets.class_counts(learnt)
             answer["classes"] = len(counts)
             answer["class_counts"] = dict(list(zip(learnt.classes, counts, strict=True))[:12])
@@ -78,22 +79,24 @@ def prepare(source: Source, request: Request, folder: Path) -> Draft:
     Raises:
         TrainwellError: what was wrong with the file, the shapes or the target.
     """
-    chosen = _open(source).choose(request.target, needs_target=True)
+    _check_request(request)
+    file = _open(source)
+    chosen = file.choose(request.target, needs_target=True)
     labels, name, inputs = chosen.labels, chosen.name, chosen.inputs
     if labels is None or name is None:
         raise targets.no_target([], [], None)
     warnings: list[Warned] = []
-    learnt, kept = _learn(name, labels, request.task, warnings)
-    splits = split_rows(
-        len(kept), targets.groups_for(learnt, request.split), validation_fraction=request.validation_fraction,
-        test_fraction=request.test_fraction, seed=request.seed,
-    )  # fmt: skip
+    learnt, kept = learn_labels(name, labels, request.task, warnings)
+    by = split_column(request, [key for key in file.members if key not in {"", chosen.key, name}])
+    column = None if by is None else column_of_array(by, file.load(by)[kept])
+    division = divide(len(kept), request, targets.groups_for(learnt, request.split), by=column)
+    splits = division.splits
     encoding: dict[str, Any] = {
         "version": 1,
         **fit_inputs(inputs, kept[splits["train"]]),
         "keys": [chosen.key or "X", name],
     }
-    warnings += input_warnings(inputs) + targets.suspicions(learnt, splits)
+    warnings += input_warnings(inputs) + targets.suspicions(learnt, splits) + division.warnings
     shape = tuple(int(size) for size in encoding["output_shape"])
     check_disk(len(kept) * int(np.prod(shape, dtype=np.int64)) * 4, folder)
     mean, deviation = targets.scaling_of(learnt, splits["train"])
@@ -113,11 +116,12 @@ def prepare(source: Source, request: Request, folder: Path) -> Draft:
         class_counts=targets.class_counts(learnt),
         target_mean=mean,
         target_std=deviation,
+        target_shape=learnt.values.shape[1:],
         splits={split: len(rows) for split, rows in splits.items()},
         baseline=targets.baseline_of(learnt, splits),
         encoding=encoding,
         warnings=tuple(warnings),
-        notes=(*chosen.notes, *filter(None, [learnt.note])),
+        notes=(*chosen.notes, *filter(None, [learnt.note]), *division.notes),
     )
 
 
@@ -141,43 +145,30 @@ def encode(prepared: PreparedData, rows: list[Any] | None, source: Source | None
     inputs, labels = _open(source).again(encoding["keys"], tuple(encoding["shape"]))
     if inputs.shape[1:] != tuple(encoding["shape"]):
         raise wrong_shape(inputs.shape[1:], encoding, "source")
-    target = None if labels is None else _encode_labels(prepared, labels)
+    target = None if labels is None else encode_labels(prepared, labels)
     notes = [] if target is None else unusable_note(prepared, target)
     return EncodedRows((encode_inputs(encoding, inputs),), target, len(inputs), np.arange(len(inputs)), notes)
+
+
+def _check_request(request: Request) -> None:
+    """Refuse what arrays cannot do.
+
+    Raises:
+        TrainwellError: `not_for_this_kind`.
+    """
+    asked = "targets" if request.targets else f"{next(iter(request.given))}_source" if request.given else None
+    if asked is not None:
+        hints = {"targets": "Save labels as an array (N, K) of 0 and 1, and name it as target."}
+        raise TrainwellError(
+            "not_for_this_kind", "This argument does not apply to data of kind arrays.", argument=asked,
+            hint=hints.get(asked, "Put all rows into one file; split_by takes the name of an array of groups."),
+        )  # fmt: skip
 
 
 def _open(source: Source) -> ArrayFile:
     if source.path is None:
         raise TrainwellError("missing_argument", "Arrays come from a file.", argument="source")
     return open_arrays(source.path)
-
-
-def _learn(name: str, labels: Array, task: str, found: list[Warned]) -> tuple[Target, Rows]:
-    """The target of the rows that have one, and their numbers."""
-    if labels.dtype.kind in "US":
-        texts = labels.astype(str)
-        rows = np.flatnonzero(texts != "").astype(np.int64)
-        found += targets.check_present(name, len(labels) - len(rows), 0, len(labels))
-        classes, codes = np.unique(texts[rows], return_inverse=True)
-        return targets.class_target(name, [str(label) for label in classes], codes.astype(np.int64), task), rows
-    values = labels.astype(np.float64)
-    infinite, known = int(np.isinf(values).sum()), ~np.isnan(values)
-    found += targets.check_present(name, int((~known).sum()), infinite, len(values))
-    rows = np.flatnonzero(known).astype(np.int64)
-    return targets.number_target(name, values[rows], "classification" if labels.dtype == np.bool_ else task), rows
-
-
-def _encode_labels(prepared: PreparedData, labels: Array) -> Array:
-    if prepared.task == "regression":
-        values = np.full(len(labels), np.nan) if labels.dtype.kind in "US" else labels.astype(np.float64)
-        values[~np.isfinite(values)] = np.nan
-        return ((values - prepared.target_mean) / prepared.target_std).astype(np.float32)
-    if labels.dtype.kind in "US":
-        texts = [str(label) for label in labels]
-    else:
-        texts = [number_label(float(value)) for value in labels.astype(np.float64)]
-    numbers = {label: number for number, label in enumerate(prepared.classes)}
-    return np.array([numbers.get(text, -1) for text in texts], np.int64)
 
 
 def _save_raw(path: Path, arrays: dict[str, Array]) -> None:

@@ -1,11 +1,11 @@
 """Tables: CSV, TSV and other delimited text, Parquet, JSON Lines, inline rows, and the sets of scikit-learn.
 
-Every usable column becomes numbers (see `table.encode`); the network gets one input `x` of shape (features,).
+Every usable column becomes numbers (see `table.encode`); the network gets one input `x` of shape (features,), and
+beside it `categories` where columns have many levels.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,33 +17,36 @@ from trainwell.contract.specs import Spec, TensorSpec, Warned
 from trainwell.contract.text import quoted
 from trainwell.data import target as targets
 from trainwell.data.content import recognise_content
-from trainwell.data.files import save_split, write_rows
+from trainwell.data.files import open_array, save_split, write_rows
 from trainwell.data.memory import check_disk
 from trainwell.data.parts import Draft, EncodedRows
-from trainwell.data.splits import FEWEST_ROWS, split_rows
-from trainwell.data.table.columns import Column
-from trainwell.data.table.columns import recognise as recognise_column
-from trainwell.data.table.encode import encode_frame, fit_column, input_names, width
-from trainwell.data.table.labels import LabelReader
+from trainwell.data.splits import divide, split_column
+from trainwell.data.table.dividing import column_of_series
+from trainwell.data.table.encode import embedded, encode_frame, encode_numbers, fit_column, input_names, width
+from trainwell.data.table.labels import LabelReader, take_target
+from trainwell.data.table.multilabel import as_text
 from trainwell.data.table.names import require
 from trainwell.data.table.raw import encode_table, rows_table
-from trainwell.data.table.read import Table, read_table
+from trainwell.data.table.read import read_table
 from trainwell.data.table.report import describe
 from trainwell.data.table.suspicions import candidates, column_warnings, copies, leaks, useless
-from trainwell.data.wording import counted
+from trainwell.data.table.typed import TypedTable, read_typed
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from trainwell.contract.specs import PreparedData
+    from trainwell.contract.specs import Baseline, PreparedData, Task
     from trainwell.data.parts import Request
     from trainwell.data.source import Source
-    from trainwell.data.splits import Rows
+    from trainwell.data.splits import Division, Rows
 
 KIND = "tabular"
-INPUT = "x"
+TASKS: frozenset[Task] = frozenset({"classification", "multilabel", "regression", "reconstruction"})
+INPUT, CATEGORIES = "x", "categories"
 # A first layer of 256 units over this many inputs has 13 million weights.
 MOST_INPUTS = 50_000
+# For the mean of the inputs.
+_ENOUGH_ROWS = 100_000
 
 
 class Config(Spec):
@@ -53,95 +56,70 @@ class Config(Spec):
     drop_columns: tuple[str, ...] = Field(default=(), description="Leave these columns out")
 
 
-@dataclass(frozen=True)
-class _Read:
-    """A table whose columns are recognised and read as values; rows without any value are gone."""
-
-    table: Table
-    frame: pl.DataFrame
-    columns: dict[str, Column]
-    rows: Rows
-    notes: list[str]
-
-
 def recognise(source: Source) -> int:
     """Whether the source is a table: anything but NumPy's formats and folders."""
-    return int(source.path is None or recognise_content(source.path) in {"text", "parquet"})
+    return 2 if source.path is None or recognise_content(source.path) in {"text", "parquet"} else 0
 
 
 def inspect(source: Source, target: str | None) -> dict[str, Any]:
     """What the table holds, for an agent; see `data.inspect`."""
-    read = _recognise_columns(read_table(source, sample=True))
-    target = target or read.table.target
-    features = [column for column in read.columns.values() if column.name != target]
+    table = read_typed(source, sample=True)
+    target = target or table.file.target
+    features = [column for column in table.columns.values() if column.name != target]
     found: list[Warned] = []
     learnt = None
+    dropped = [warned for column in features if (warned := useless(column, _main(table, column.name), table.height))]
     if target is not None:
-        require([target], list(read.columns), "target")
-        labels, read = _take_target(read, target, "auto", found)
+        labels, table = take_target(table, [target], "auto", found)
         learnt = labels.target
-    dropped = [warned for column in features if (warned := useless(column, read.frame[column.name]))]
-    found += dropped + column_warnings(features, read.frame.height, read.table.locate)
+    found += dropped + column_warnings(features, table.height, table.file.locate)
     if learnt is not None and target is not None:
-        everything = np.arange(read.frame.height)
-        found += targets.suspicions(learnt, None) + leaks(features, read.frame, learnt, everything)
-        found += copies(read.frame, [column.name for column in features], target, None)
-    guesses = candidates(list(read.columns.values()), read.frame.height)
-    return describe(read.table, list(read.columns.values()), read.notes, guesses, target, learnt, found)
+        everything = np.arange(len(table.rows))
+        found += targets.suspicions(learnt, None) + leaks(features, table, learnt, everything)
+        found += copies(table, [column.name for column in features], [target], None)
+    guesses = candidates(list(table.columns.values()), table.height)
+    return describe(table.file.rows, list(table.columns.values()), table.notes, guesses, target, learnt, found)
 
 
 def prepare(source: Source, request: Request, folder: Path) -> Draft:
     """Read, split, fit on the training rows and write the arrays; see `Draft`.
 
     Raises:
-        TrainwellError: what was wrong with the file, the columns or the target.
+        TrainwellError: what was wrong with the files, the columns, the split or the target.
     """
     config = request.config
     assert isinstance(config, Config)  # noqa: S101 - the front door makes it from this module's Config
-    wanted = None if config.columns is None else _with_target(config, request.target, source)
-    read = _recognise_columns(read_table(source, only=wanted))
-    name = request.target or read.table.target
-    if name is None:
-        shown = source.shown if source.path is not None else None
-        raise targets.no_target(list(read.columns), candidates(list(read.columns.values()), read.frame.height), shown)
-    require([name], list(read.columns), "target")
+    table = read_typed(source, request.given, only=_needed(config, request, source))
     found: list[Warned] = []
-    labels, read = _take_target(read, name, request.task, found)
-    features = _features(read, config, name)
-    splits = split_rows(
-        read.frame.height, targets.groups_for(labels.target, request.split),
-        validation_fraction=request.validation_fraction, test_fraction=request.test_fraction, seed=request.seed,
-    )  # fmt: skip
-    encodings, dropped = _fit(read, features, config, splits["train"])
-    found += dropped + column_warnings([read.columns[used] for used in features], read.frame.height, read.table.locate)
-    found += targets.suspicions(labels.target, splits)
-    found += leaks([read.columns[entry["name"]] for entry in encodings], read.frame, labels.target, splits["train"])
-    found += copies(read.frame, [entry["name"] for entry in encodings], name, splits)
-    scaling = _write(folder, read, labels, encodings, splits)
-    names = input_names(encodings)
-    encoding = {
-        "version": 1,
-        "columns": encodings,
-        "order": features,
-        "source_columns": list(read.columns),
-        "target": labels.reading(),
-        "inputs": names if len(names) <= 1000 else [],
-    }
-    notes = [*read.notes, *filter(None, [labels.target.note])]
-    notes += [note for name in features for note in read.columns[name].notes]
+    labels, table = take_target(table, _target_columns(request, table, source), request.task, found)
+    table.require_given(labels.names)
+    division = _divide(request, table, labels)
+    features = _features(table, config, labels.names, request.split_by if division.how == "group" else None)
+    places = {split: table.rows[rows] for split, rows in division.splits.items()}
+    embed = labels.target.task != "reconstruction"
+    encodings, dropped = _fit(table, features, config, places["train"], embed=embed)
+    used = [entry["name"] for entry in encodings]
+    table.require_given(used)
+    found += dropped + column_warnings([table.columns[name] for name in features], table.height, table.file.locate)
+    found += targets.suspicions(labels.target, division.splits) + division.warnings
+    found += leaks([table.columns[name] for name in used], table, labels.target, division.splits["train"])
+    found += copies(table, used, labels.names, places)
+    scaling = _write(folder, table, labels, encodings, division.splits)
+    notes = [*table.notes, *filter(None, [labels.target.note]), *division.notes]
     return Draft(
         task=labels.target.task,
-        inputs=(TensorSpec(name=INPUT, shape=(len(names),)),),
-        target=name,
+        inputs=_inputs(encodings),
+        target=labels.target.name,
         classes=labels.target.classes,
         class_counts=targets.class_counts(labels.target),
+        target_shape=_target_shape(labels, encodings),
         target_mean=scaling[0],
         target_std=scaling[1],
-        splits={split: len(rows) for split, rows in splits.items()},
-        baseline=targets.baseline_of(labels.target, splits),
-        encoding=encoding,
+        splits={split: len(rows) for split, rows in places.items()},
+        baseline=_baseline(folder, labels, division.splits),
+        encoding=_encoding(table, labels, features, encodings),
         warnings=tuple(found),
-        notes=tuple(notes),
+        notes=(*notes, *(note for name in features for note in table.columns[name].notes)),
     )
 
 
@@ -158,78 +136,82 @@ def encode(prepared: PreparedData, rows: list[Any] | None, source: Source | None
     return encode_table(prepared, read_table(source), strict=False)
 
 
-def _with_target(config: Config, target: str | None, source: Source) -> list[str] | None:
-    """The columns to read; None when the target is not known before reading."""
-    if target is None or source.shipped is not None:
+def _main(table: TypedTable, name: str) -> Any:
+    """A column's cells of the main source."""
+    return table.frame[name].head(table.main)
+
+
+def _needed(config: Config, request: Request, source: Source) -> list[str] | None:
+    """The columns to read; None when they are not known before reading."""
+    named = request.targets or ((request.target,) if request.target else ())
+    if config.columns is None or source.shipped is not None or not (named or request.task == "reconstruction"):
         return None
-    return list(dict.fromkeys([*(config.columns or ()), *config.drop_columns, target]))
+    by = (request.split_by,) if request.split_by else ()
+    return list(dict.fromkeys([*config.columns, *config.drop_columns, *named, *by]))
 
 
-def _recognise_columns(table: Table) -> _Read:
-    """Recognise column by column, letting go of each as it was read, so that only one copy is held."""
-    columns: dict[str, Column] = {}
-    values: list[pl.Series] = []
-    count = table.frame.height
-    pending = table.frame.get_columns()[::-1]
-    table = replace(table, frame=pl.DataFrame())
-    while pending:
-        column, series = recognise_column(pending.pop(), decimal_comma=table.decimal_comma)
-        columns[column.name] = column
-        values.append(series.alias(column.name))
-    whole = pl.DataFrame(values)
-    blank = whole.select(pl.all_horizontal(pl.all().is_null())).to_series()
-    notes = list(table.notes)
-    rows = np.arange(count, dtype=np.int64)
-    if blank.any():
-        rows, whole = rows[~blank.to_numpy()], whole.filter(~blank)
-        gone = int(blank.sum())
-        notes.append(f"Left out: {counted(gone, 'row')} without any value.")
-        columns = {name: replace(column, missing=column.missing - gone) for name, column in columns.items()}
-    return _Read(table, whole, columns, rows, notes)
-
-
-def _take_target(read: _Read, name: str, task: str, found: list[Warned]) -> tuple[LabelReader, _Read]:
-    """The target of the rows that have one, and those rows."""
-    column, values = read.columns[name], read.frame[name]
-    if column.first_unread is not None:
-        row, cell = column.first_unread
+def _target_columns(request: Request, table: TypedTable, source: Source) -> tuple[str, ...]:
+    """What is to be predicted; nothing for reconstruction."""
+    named = request.targets or ((request.target,) if request.target else ())
+    if request.target and request.targets:
         raise TrainwellError(
-            "mixed_target",
-            f"The target reads as a {column.kind}, but not in {counted(column.unread, 'cell')}, "
-            f"first {read.table.locate(row)}.",
-            argument="target", got=cell, hint="Mend these cells, or leave them empty: such rows are left out.",
+            "exclusive_arguments", "target and targets were both given.", argument="targets",
+            allowed="one of: target, targets",
         )  # fmt: skip
-    found += targets.check_present(name, column.missing - column.infinite, column.infinite, read.frame.height)
-    if values.null_count():
-        known = values.is_not_null()
-        read = replace(read, frame=read.frame.filter(known), rows=read.rows[known.to_numpy()])
-    if read.frame.height < FEWEST_ROWS:
-        raise TrainwellError(
-            "too_few_rows", f"There are {read.frame.height} rows with a target.", argument="source",
-            allowed=f"at least {FEWEST_ROWS} rows",
-        )  # fmt: skip
-    return LabelReader.fit(column, read.frame[name], task), read
+    if request.task == "reconstruction":
+        if named:
+            raise TrainwellError(
+                "exclusive_arguments", "To reconstruct the inputs there is no target.", argument="target",
+                got=named[0], hint="Leave it out; drop_columns keeps a column out of the inputs.",
+            )  # fmt: skip
+        return ()
+    if not named and table.file.target is None:
+        columns = list(table.columns.values())
+        shown = source.shown if source.path is not None else None
+        raise targets.no_target([column.name for column in columns], candidates(columns, table.height), shown)
+    return tuple(dict.fromkeys(named or (table.file.target or "",)))
 
 
-def _features(read: _Read, config: Config, target: str) -> list[str]:
-    """The columns asked for, without the target."""
-    known = list(read.columns)
+def _divide(request: Request, table: TypedTable, labels: LabelReader) -> Division:
+    """The rows by split, as numbers among the usable ones."""
+    name = split_column(request, list(table.columns))
+    by = None
+    if name is not None:
+        if table.columns[name].kind in {"nested", "empty"}:
+            raise TrainwellError(
+                "not_a_time" if request.split == "time" else "bad_argument",
+                f"Column {quoted(name)} holds nothing to split by.", argument="split_by", got=name,
+            )  # fmt: skip
+        table.require_given([name])
+        by = column_of_series(table.frame[name].gather(table.rows))
+    strata = targets.groups_for(labels.target, request.split)
+    return divide(len(table.rows), request, strata, by=by, given=table.given_among_rows())
+
+
+def _features(table: TypedTable, config: Config, target: tuple[str, ...], group: str | None) -> list[str]:
+    """The columns asked for, without the target, the sources' own target, and the groups unless asked for."""
+    known = list(table.columns)
     require(config.columns or (), known, "columns")
     require(config.drop_columns, known, "drop_columns")
     chosen = config.columns if config.columns is not None else known
-    return [name for name in dict.fromkeys(chosen) if name != target and name not in config.drop_columns]
+    out = {*target, *config.drop_columns, table.file.target}
+    if group is not None and group not in (config.columns or ()):
+        out.add(group)
+    return [name for name in dict.fromkeys(chosen) if name not in out]
 
 
-def _fit(read: _Read, features: list[str], config: Config, train: Rows) -> tuple[list[dict[str, Any]], list[Warned]]:
+def _fit(
+    table: TypedTable, features: list[str], config: Config, train: Rows, *, embed: bool
+) -> tuple[list[dict[str, Any]], list[Warned]]:
     encodings: list[dict[str, Any]] = []
     dropped: list[Warned] = []
     for name in features:
-        column, values = read.columns[name], read.frame[name]
-        warned = useless(column, values)
+        column = table.columns[name]
+        warned = useless(column, _main(table, name), table.height)
         if warned is not None and not (warned.code == "id_column" and name in (config.columns or ())):
             dropped.append(warned)
             continue
-        encoding = fit_column(column, values.gather(train))
+        encoding = fit_column(column, table.frame[name].gather(train), embed=embed)
         if encoding is None:
             message = f"Column {quoted(name)} has one value only in the training rows and is left out."
             dropped.append(Warned(code="constant_column", message=message, column=quoted(name)[1:-1]))
@@ -249,18 +231,69 @@ def _fit(read: _Read, features: list[str], config: Config, train: Rows) -> tuple
     return encodings, dropped
 
 
+def _inputs(encodings: list[dict[str, Any]]) -> tuple[TensorSpec, ...]:
+    numbers, many = sum(map(width, encodings)), embedded(encodings)
+    sizes = tuple(1 + len(entry["levels"]) for entry in many)
+    found = [TensorSpec(name=INPUT, shape=(numbers,))] if numbers else []
+    if many:
+        found.append(TensorSpec(name=CATEGORIES, shape=(len(many),), dtype="int64", role="categories", sizes=sizes))
+    return tuple(found)
+
+
+def _target_shape(labels: LabelReader, encodings: list[dict[str, Any]]) -> tuple[int, ...]:
+    if labels.target.task == "reconstruction":
+        return (sum(map(width, encodings)),)
+    return (len(labels.target.classes),) if labels.target.task == "multilabel" else ()
+
+
+def _encoding(
+    table: TypedTable, labels: LabelReader, features: list[str], encodings: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """What raw rows are encoded by."""
+    names = input_names(encodings)
+    return {
+        "version": 1,
+        "columns": encodings,
+        "order": features,
+        "source_columns": list(table.columns),
+        "target": labels.reading,
+        "inputs": names if len(names) <= 1000 else [],
+    }
+
+
 def _write(
-    folder: Path, read: _Read, labels: LabelReader, encodings: list[dict[str, Any]], splits: dict[str, Rows]
+    folder: Path, table: TypedTable, labels: LabelReader, encodings: list[dict[str, Any]], splits: dict[str, Rows]
 ) -> tuple[float, float]:
     """Write inputs, targets, row numbers and raw rows; returns the target's mean and deviation."""
-    inputs = sum(map(width, encodings))
-    check_disk(read.frame.height * inputs * 4, folder)
+    numbers, many = sum(map(width, encodings)), len(embedded(encodings))
+    check_disk(len(table.rows) * (numbers * 4 + many * 8), folder)
     mean, deviation = targets.scaling_of(labels.target, splits["train"])
-    used = read.frame.select([entry["name"] for entry in encodings])
+    used = table.frame.select([entry["name"] for entry in encodings])
+    raw = [as_text(table.frame[name]) if name in labels.names else table.frame[name]
+           for name, column in table.columns.items() if column.kind != "nested" or name in labels.names]  # fmt: skip
     for split, rows in splits.items():
-        write_rows(folder / f"{split}_{INPUT}.npy", rows, (inputs,), lambda part: encode_frame(encodings, used[part]))
-        save_split(folder, split, targets.encoded(labels.target, rows, mean, deviation), read.rows[rows])
-    plain_columns = [name for name, column in read.columns.items() if column.kind != "nested"]
-    for split in ("validation", "test"):
-        read.frame.select(plain_columns)[splits[split]].write_parquet(folder / f"raw_{split}.parquet")
+        at = table.rows[rows]
+        if numbers:
+            write_rows(
+                folder / f"{split}_{INPUT}.npy", at, (numbers,), lambda part: encode_frame(encodings, used[part])
+            )
+        if many:
+            write_rows(
+                folder / f"{split}_{CATEGORIES}.npy", at, (many,), lambda part: encode_numbers(encodings, used[part]),
+                "int64",
+            )  # fmt: skip
+        reconstructs = labels.target.task == "reconstruction"
+        save_split(
+            folder, split, INPUT if reconstructs else targets.encoded(labels.target, rows, mean, deviation),
+            table.numbers[at],
+        )  # fmt: skip
+        if split != "train":
+            pl.DataFrame([series.gather(at) for series in raw]).write_parquet(folder / f"raw_{split}.parquet")
     return mean, deviation
+
+
+def _baseline(folder: Path, labels: LabelReader, splits: dict[str, Rows]) -> Baseline:
+    if labels.target.task != "reconstruction":
+        return targets.baseline_of(labels.target, splits)
+    train, validation = (open_array(folder / f"{split}_{INPUT}.npy") for split in ("train", "validation"))
+    return targets.mean_inputs(train[:_ENOUGH_ROWS], validation[:_ENOUGH_ROWS])

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 SEPARATORS = (",", "\t", ";", "|")
 WORDS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "pipe"}
-_SAMPLE_BYTES = 1 << 18
+_SAMPLE_BYTES = 1 << 22
+# Of a file that is only looked at: so much is checked line by line, so much is counted, beyond it is guessed.
+_CHECKED_BYTES, _COUNTED_BYTES = 1 << 24, 2_000_000_000
 _CHUNK_BYTES = 1 << 22
 # A record longer than this is an open quote or not a table.
 LONGEST_RECORD_BYTES = 1 << 23
@@ -42,6 +44,7 @@ class Dialect:
         names: Column names; made up (`column_1`, ...) where the file has no header.
         skipped_lines: Blank lines before the first record.
         records: Records after the header, blank ones included.
+        about: Whether `records` is an estimate.
         quoted: Whether `"` quotes fields; False where quotes stand loose inside fields.
     """
 
@@ -52,10 +55,15 @@ class Dialect:
     records: int
     quoted: bool
     notes: tuple[str, ...]
+    about: bool = False
 
 
-def survey(path: Path) -> Dialect:
-    """Read the whole file once and say how it is written.
+def survey(path: Path, *, whole: bool = True) -> Dialect:
+    """Read the file once and say how it is written.
+
+    Args:
+        path: The file.
+        whole: Whether every line is looked at; else only the first are, and the others are counted by their ends.
 
     Raises:
         TrainwellError: `not_utf8`, `bad_line_ends`, `header_only`, `duplicate_columns`, `too_many_columns`,
@@ -77,12 +85,12 @@ def survey(path: Path) -> Dialect:
         notes.append(f"The columns are separated by {WORDS[separator]}s.")
     quotes = True
     try:
-        records = _count_records(path, separator, len(names), quotes=True)
+        records, about = _count_records(path, separator, len(names), quotes=True, whole=whole)
     except TrainwellError as error:
         if error.code not in {"unclosed_quote", "ragged_row"}:
             raise
         try:
-            records = _count_records(path, separator, len(names), quotes=False)
+            records, about = _count_records(path, separator, len(names), quotes=False, whole=whole)
         except TrainwellError:
             raise error from None
         quotes = False
@@ -90,7 +98,30 @@ def survey(path: Path) -> Dialect:
     records -= skipped + int(has_header)
     if records < 1:
         raise TrainwellError("header_only", "The file has a header and no rows.", argument="source", got=path.name)
-    return Dialect(separator, tuple(names), has_header, skipped, records, quotes, tuple(notes))
+    return Dialect(separator, tuple(names), has_header, skipped, records, quotes, tuple(notes), about)
+
+
+def sample_lines(path: Path, dialect: Dialect, rows: int, places: int) -> bytes:
+    """Whole lines from several places of a file, the first ones with the header first: about `rows` records.
+
+    Where fields hold line ends, the first lines only: elsewhere nobody knows whether a quotation is open.
+    """
+    size = path.stat().st_size
+    each = max(1, size // max(1, dialect.records)) * -(-rows // places)
+    with path.open("rb") as stream:
+        head = _whole_lines(stream.read(each + _SAMPLE_BYTES), rows if dialect.about else -(-rows // places) + 1)
+        if dialect.about:
+            return head
+        parts = [head]
+        for place in range(1, places):
+            stream.seek(max(len(head), size * place // places - 1))
+            stream.readline(LONGEST_RECORD_BYTES)
+            parts.append(_whole_lines(stream.read(2 * each + 4096), -(-rows // places)))
+    return b"".join(parts)
+
+
+def _whole_lines(text: bytes, most: int) -> bytes:
+    return b"".join(line for line in islice(io.BytesIO(text), most) if line.endswith(b"\n"))
 
 
 def where(path: Path, dialect: Dialect, row: int) -> str:
@@ -156,16 +187,27 @@ def _separator(sample: str, suffix: str, *, complete: bool) -> str:
     return max(widths, key=lambda separator: widths[separator], default=",")
 
 
-def _count_records(path: Path, separator: str, width: int, *, quotes: bool) -> int:
+def _count_records(path: Path, separator: str, width: int, *, quotes: bool, whole: bool) -> tuple[int, bool]:
+    """Records, and whether their number is a guess."""
     counter = _Counter(ord(separator), width, quotes)
+    size, taken, quoted_bytes = path.stat().st_size, 0, 0
     with path.open("rb") as stream:
         for chunk in _chunks(stream):
             counter.take(chunk)
-    return counter.finish()
+            taken += len(chunk)
+            quoted_bytes += chunk.count(b'"') if not whole else 0
+            if not whole and taken >= _CHECKED_BYTES:
+                break
+        if taken >= size - len(_BOM):
+            return counter.finish(), False
+        if size > _COUNTED_BYTES:
+            return counter.records * size // taken, True
+        rest = sum(chunk.count(b"\n") for chunk in _chunks(stream, start=taken))
+    return counter.records + rest, quotes and quoted_bytes > 0
 
 
-def _chunks(stream: io.BufferedIOBase | io.BufferedReader) -> Iterator[bytes]:
-    if stream.read(len(_BOM)) != _BOM:
+def _chunks(stream: io.BufferedReader, start: int = 0) -> Iterator[bytes]:
+    if not start and stream.read(len(_BOM)) != _BOM:
         stream.seek(0)
     while chunk := stream.read(_CHUNK_BYTES):
         yield chunk

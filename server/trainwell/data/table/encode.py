@@ -1,8 +1,9 @@
 """Columns as network inputs: fitted on the training rows, kept as JSON, applied to any rows.
 
 A number becomes one scaled value (see `scale`), and one more that says whether it was missing where the
-training rows lack some; a yes or no becomes +-1, a category one value for each frequent level, a date the
-time passed and its place in the year, week and day.
+training rows lack some; a yes or no becomes +-1, a category one value for each level, a date the time passed and
+its place in the year, week and day. A category of many levels becomes its number among them, for a network to embed:
+these columns make an input of their own.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 Encoding = dict[str, Any]
 
 MOST_LEVELS = 63
+# Levels that an embedding tells apart: the commonest of those that training sees at least twice.
+MOST_EMBEDDED, _LEAST_SEEN = 5_000, 2
 # Quantiles need no more rows than this.
 MOST_FIT_ROWS = 200_000
 _SECONDS_A_DAY = 86_400.0
@@ -31,12 +34,13 @@ _CYCLES = (("year", 365.2425, 0.0), ("week", 7.0, 3.0), ("day", 1.0, 0.0))
 _LEAST_CYCLES = 1.5
 
 
-def fit_column(column: Column, train: pl.Series) -> Encoding | None:
+def fit_column(column: Column, train: pl.Series, *, embed: bool = True) -> Encoding | None:
     """How one column is encoded, learnt from its training rows; None when they show nothing to learn from.
 
     Args:
         column: What was recognised; a `number`, `boolean`, `date` or `category`.
         train: Its values in the training rows, as `recognise` returned them.
+        embed: Whether categories of many levels may become numbers; else the commonest are told apart.
     """
     given = train.drop_nulls()
     missing = train.null_count() > 0
@@ -44,8 +48,13 @@ def fit_column(column: Column, train: pl.Series) -> Encoding | None:
     if given.is_empty() or (given.n_unique() < 2 and not missing):
         return None
     if column.kind == "category":
-        counts = given.value_counts(sort=True).sort(["count", column.name], descending=[True, False])
+        counts = (
+            given.value_counts().cast({column.name: pl.String}).sort(["count", column.name], descending=[True, False])
+        )
         levels = counts[column.name].to_list()
+        if embed and len(levels) > MOST_LEVELS:
+            often = int((counts["count"] >= _LEAST_SEEN).sum())
+            return {**base, "as": "number of category", "levels": levels[: min(often, MOST_EMBEDDED)]}
         return {**base, "as": "category", "levels": levels[:MOST_LEVELS], "other": len(levels) > MOST_LEVELS}
     if column.kind == "boolean":
         return {**base, "as": "boolean"}
@@ -58,7 +67,9 @@ def fit_column(column: Column, train: pl.Series) -> Encoding | None:
 
 
 def width(encoding: Encoding) -> int:
-    """How many inputs a column takes."""
+    """How many values of the numeric input a column takes."""
+    if encoding["as"] == "number of category":
+        return 0
     if encoding["as"] == "category":
         only_two = _is_pair(encoding)
         return 1 if only_two else len(encoding["levels"]) + int(encoding["other"]) + int(encoding["missing"])
@@ -67,9 +78,11 @@ def width(encoding: Encoding) -> int:
 
 
 def input_names(encodings: Sequence[Encoding]) -> list[str]:
-    """A name for each input, in order: `age`, `age is missing`, `city = Bern`."""
+    """A name for each value of the numeric input, in order: `age`, `age is missing`, `city = Bern`."""
     names: list[str] = []
     for encoding in encodings:
+        if not width(encoding):
+            continue
         name = encoding["name"]
         if encoding["as"] == "category" and not _is_pair(encoding):
             names += [f"{name} = {level}" for level in encoding["levels"]]
@@ -99,8 +112,27 @@ def encode_frame(encodings: Sequence[Encoding], frame: pl.DataFrame) -> np.ndarr
     start = 0
     for encoding in encodings:
         stop = start + width(encoding)
+        if stop == start:
+            continue
         _ENCODERS[encoding["as"]](encoding, frame[encoding["name"]], out[:, start:stop])
         start = stop
+    return out
+
+
+def embedded(encodings: Sequence[Encoding]) -> list[Encoding]:
+    """The columns that become numbers of categories."""
+    return [encoding for encoding in encodings if encoding["as"] == "number of category"]
+
+
+def encode_numbers(encodings: Sequence[Encoding], frame: pl.DataFrame) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """The categories of many levels of a frame's rows.
+
+    Returns:
+        (rows, such columns) int64 from 1 in the order of `levels`; 0 where it is missing, rare or unseen.
+    """
+    out = np.zeros((frame.height, len(embedded(encodings))), np.int64)
+    for place, encoding in enumerate(embedded(encodings)):
+        out[:, place] = _places(frame[encoding["name"]], encoding["levels"]) % (len(encoding["levels"]) + 1)
     return out
 
 
@@ -144,8 +176,7 @@ def _encode_boolean(encoding: Encoding, values: pl.Series, out: np.ndarray) -> N
 
 def _encode_category(encoding: Encoding, values: pl.Series, out: np.ndarray) -> None:
     levels = encoding["levels"]
-    places = values.replace_strict(levels, range(len(levels)), default=len(levels), return_dtype=pl.Int64)
-    codes = places.fill_null(len(levels)).to_numpy()
+    codes = _places(values, levels, first=0)
     empty = values.is_null().to_numpy()
     rows = np.arange(len(codes))
     if _is_pair(encoding):
@@ -156,6 +187,13 @@ def _encode_category(encoding: Encoding, values: pl.Series, out: np.ndarray) -> 
     if encoding["other"]:
         out[~known & ~empty, len(levels)] = 1.0
     _mark_missing(encoding, values, out)
+
+
+def _places(values: pl.Series, levels: Sequence[str], first: int = 1) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Where each value stands among the levels, counted from `first`; behind the last where it does not."""
+    behind = first + len(levels)
+    found = values.replace_strict(levels, range(first, behind), default=behind, return_dtype=pl.Int64)
+    return found.fill_null(behind).to_numpy()
 
 
 def _mark_missing(encoding: Encoding, values: pl.Series, out: np.ndarray) -> None:

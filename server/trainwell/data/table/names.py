@@ -11,7 +11,7 @@ from trainwell.contract.text import quoted
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-MOST_COLUMNS = 10_000
+MOST_COLUMNS = 50_000
 LONGEST_NAME = 200
 
 

@@ -12,7 +12,7 @@ from trainwell.contract.errors import TrainwellError, did_you_mean
 from trainwell.contract.text import plain, quoted
 from trainwell.data.parts import EncodedRows
 from trainwell.data.table.columns import missing_cells
-from trainwell.data.table.encode import encode_frame, read_columns
+from trainwell.data.table.encode import embedded, encode_frame, encode_numbers, read_columns, width
 from trainwell.data.table.labels import read_target
 from trainwell.data.table.read import Table, rows_frame
 from trainwell.data.target import unusable_note
@@ -59,9 +59,16 @@ def encode_table(prepared: PreparedData, table: Table, *, strict: bool) -> Encod
     notes = list(table.notes)
     for encoding in encodings:
         notes += _oddities(encoding, table, values[encoding["name"]], strict=strict)
-    target = _target(prepared, table.frame)
+    inputs = encode_inputs(encodings, values)
+    target = inputs[0] if prepared.task == "reconstruction" else read_target(prepared, table.frame)
     notes += [] if target is None else unusable_note(prepared, target)
-    return EncodedRows((encode_frame(encodings, values),), target, table.frame.height, rows, notes)
+    return EncodedRows(inputs, target, table.frame.height, rows, notes)
+
+
+def encode_inputs(encodings: list[dict[str, Any]], frame: pl.DataFrame) -> tuple[np.ndarray[Any, Any], ...]:
+    """The inputs of a network in their order: the numeric one, where there is such, then the embedded categories."""
+    numeric = (encode_frame(encodings, frame),) if any(map(width, encodings)) else ()
+    return (*numeric, encode_numbers(encodings, frame)) if embedded(encodings) else numeric
 
 
 def _check_columns(needed: list[str], given: list[str], argument: str) -> None:
@@ -91,6 +98,9 @@ def _oddities(encoding: dict[str, Any], table: Table, values: pl.Series, *, stri
             example = quoted(values.filter(strange)[0], 40)
             return [f"Column {column}: {counted(int(strange.sum()), 'cell')} of unseen categories, such as {example}."]
         return []
+    if encoding["as"] == "number of category":
+        strange = int((values.is_not_null() & ~values.is_in(encoding["levels"])).sum())
+        return [f"Column {column}: {counted(strange, 'cell')} of rare or unseen categories."] if strange else []
     lost = values.is_null() & ~missing_cells(raw, among_numbers=True)
     if not lost.any():
         return []
@@ -117,13 +127,3 @@ def _without_blank_lines(table: Table) -> tuple[Table, np.ndarray[Any, np.dtype[
     if len(rows) == 0:
         raise TrainwellError("too_few_rows", "There are no rows.", argument="source", allowed="at least one row")
     return (table, rows) if not blank.any() else (replace(table, frame=table.frame.filter(pl.Series(~blank))), rows)
-
-
-def _target(prepared: PreparedData, frame: pl.DataFrame) -> np.ndarray[Any, Any] | None:
-    entry = prepared.encoding["target"]
-    if entry["name"] not in frame.columns:
-        return None
-    values = read_target(frame[entry["name"]], entry["reading"], prepared.classes)
-    if prepared.task == "regression":
-        values = ((values - prepared.target_mean) / prepared.target_std).astype(np.float32)
-    return values

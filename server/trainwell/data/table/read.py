@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import polars as pl
@@ -13,22 +13,25 @@ from trainwell.contract.errors import TrainwellError
 from trainwell.contract.text import plain, quoted
 from trainwell.data.content import recognise_content
 from trainwell.data.memory import check_memory
-from trainwell.data.table.delimited import Dialect, survey, where
+from trainwell.data.table.delimited import Dialect, sample_lines, survey, where
 from trainwell.data.table.names import check_names, tidy_names
 from trainwell.data.table.shipped import SHIPPED_TARGET, read_shipped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from trainwell.data.source import Source
 
-# Polars holds a field in 16 bytes and long text once more; measured peak is 2 to 3 times the file.
-_TEXT_FACTOR = 3
+# Polars holds a field in 16 bytes and long text once more; read in groups of columns, of which only one is text at a
+# time, the peak was measured at up to 1.3 times the file, read as one at 2 to 3 times.
+_TYPED_FACTOR, _TEXT_FACTOR = 1.5, 3
 _JSON_FACTOR = 6
-# Above this, inspecting looks at the first rows only.
-LARGE_FILE_BYTES = 200_000_000
-SAMPLE_ROWS = 200_000
+# One group of columns: small beside the rest of a large file, and whole where the file is small.
+_GROUP_BYTES, _MOST_GROUPS = 64_000_000, 10
+# Above this, inspecting looks at rows from several places only.
+LARGE_FILE_BYTES = 32_000_000
+SAMPLE_ROWS, SAMPLE_CELLS, SAMPLE_PLACES = 50_000, 1_500_000, 10
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Table:
 
     Attributes:
         frame: Columns as text where the file is text, else of the file's own types.
-        rows: Rows of the source; more than the frame's when only the first were read.
+        rows: Rows of the source; more than the frame's when only some were read.
         notes: What was decided in reading.
         target: The column to predict, where the source knows it.
         decimal_comma: Whether `1,5` is likelier to mean 1.5 than 1500.
@@ -52,29 +55,83 @@ class Table:
     locate: Callable[[int], str] = lambda row: f"row {row + 1}"
 
 
+@dataclass(frozen=True)
+class TableFile:
+    """A table that was looked at but not read: its columns come one group after the other.
+
+    Attributes:
+        names: Its columns.
+        rows: Rows of the source.
+        columns: Gives some of the columns as a frame, text where the file is text.
+        bytes_held: What all columns would hold as read, about.
+        notes: As in `Table`, as are `target`, `decimal_comma` and `locate`.
+    """
+
+    names: list[str]
+    rows: int
+    columns: Callable[[Sequence[str]], pl.DataFrame]
+    bytes_held: int
+    notes: list[str] = field(default_factory=list)
+    target: str | None = None
+    decimal_comma: bool = False
+    locate: Callable[[int], str] = lambda row: f"row {row + 1}"
+
+    def groups(self) -> Iterator[pl.DataFrame]:
+        """All columns in groups, each small beside the whole, so that nobody holds the table twice."""
+        groups = min(_MOST_GROUPS, 1 + self.bytes_held // _GROUP_BYTES, max(1, len(self.names)))
+        size = -(-len(self.names) // groups)
+        for start in range(0, len(self.names), size):
+            yield self.columns(self.names[start : start + size])
+
+    def whole(self) -> Table:
+        """The table read as one."""
+        frame = self.columns(self.names)
+        return Table(frame, self.rows, self.notes, self.target, self.decimal_comma, self.locate)
+
+
 def read_table(source: Source, *, only: Sequence[str] | None = None, sample: bool = False) -> Table:
-    """Read a source whole, or its first rows when `sample` is set and the file is large.
+    """Read a source whole, or some of its rows; see `open_table`.
+
+    Raises:
+        TrainwellError: what `open_table` raises.
+    """
+    return open_table(source, only=only, sample=sample, factor=_TEXT_FACTOR).whole()
+
+
+def open_table(
+    source: Source, *, only: Sequence[str] | None = None, sample: bool = False, factor: float = _TYPED_FACTOR
+) -> TableFile:
+    """Look at a source; its columns are read when they are asked for.
 
     Args:
         source: Where the rows are.
-        only: Names to keep, where the format lets columns be skipped unread (Parquet).
-        sample: Whether the first `SAMPLE_ROWS` of a file over `LARGE_FILE_BYTES` are enough.
+        only: Names to keep, where the format lets columns be skipped unread; others are kept as well elsewhere.
+        sample: Whether some `SAMPLE_ROWS` rows of a file over `LARGE_FILE_BYTES` are enough.
+        factor: Memory that reading a text will take, in sizes of the file.
 
     Raises:
         TrainwellError: `table_unreadable`, `not_enough_memory`, or a code of `survey`, `check_names`, `rows_frame`.
     """
     if source.shipped is not None:
-        frame = read_shipped(source.shipped)
-        return Table(frame, frame.height, target=SHIPPED_TARGET)
+        return _held(read_shipped(source.shipped), target=SHIPPED_TARGET)
     if source.rows is not None:
-        frame = rows_frame(source.rows)
-        return Table(frame, frame.height)
+        return _held(rows_frame(source.rows))
     if source.path is None:
         raise TrainwellError("missing_argument", "There is nothing to read.", argument="source")
-    limit = SAMPLE_ROWS if sample and source.path.stat().st_size > LARGE_FILE_BYTES else None
+    sample = sample and source.path.stat().st_size > LARGE_FILE_BYTES
     if recognise_content(source.path) == "parquet":
-        return _read_parquet(source.path, only, limit)
-    return _read_json(source.path, limit) if _is_json(source.path) else _read_delimited(source.path, limit)
+        return _open_parquet(source.path, only, sample=sample)
+    if _is_json(source.path):
+        return _read_json(source.path, SAMPLE_ROWS if sample else None)
+    return _look_at_delimited(source.path) if sample else _open_delimited(source.path, only, factor)
+
+
+def _held(
+    frame: pl.DataFrame, rows: int | None = None, notes: list[str] | None = None, target: str | None = None
+) -> TableFile:
+    """A table that is in memory already."""
+    rows = frame.height if rows is None else rows
+    return TableFile(frame.columns, rows, frame.select, 0, notes or [], target)
 
 
 def rows_frame(rows: Sequence[Any], names: Sequence[str] | None = None, argument: str = "rows") -> pl.DataFrame:
@@ -143,42 +200,75 @@ def _text(value: Any) -> str | None:
     return json.dumps(value) if isinstance(value, bool) else str(value)
 
 
-def _read_delimited(path: Path, limit: int | None) -> Table:
-    if limit is None:
-        check_memory(path.stat().st_size * _TEXT_FACTOR, "The table")
+def _open_delimited(path: Path, only: Sequence[str] | None, factor: float) -> TableFile:
+    size = path.stat().st_size
+    check_memory(int(size * factor), "The table")
     dialect = survey(path)
+    places = {name: place for place, name in enumerate(dialect.names)}
+    names = [name for name in places if name in set(only)] if only and set(only) <= set(places) else [*places]
+
+    def columns(wanted: Sequence[str]) -> pl.DataFrame:
+        frame = _parse(path, path, dialect, sorted(places[name] for name in wanted))
+        if frame.height != dialect.records:
+            raise _unreadable(
+                path, f"{dialect.records:,} rows were counted and {frame.height:,} could be read.",
+                "Are quotation marks inside fields doubled?",
+            )  # fmt: skip
+        return frame
+
+    return TableFile(
+        names,
+        dialect.records,
+        columns,
+        size * len(names) // len(places),
+        list(dialect.notes),
+        decimal_comma=dialect.separator != ",",
+        locate=lambda row: where(path, dialect, row),
+    )
+
+
+def _look_at_delimited(path: Path) -> TableFile:
+    """Rows from several places of a large file; lines that cannot be read there are passed over."""
+    dialect = survey(path, whole=False)
+    text = sample_lines(path, dialect, _sample_rows(len(dialect.names)), SAMPLE_PLACES)
+    frame = _parse(path, text, dialect, list(range(len(dialect.names))), ragged=True)
+    notes = [*dialect.notes, *_sampled(dialect.records, frame.height, about=dialect.about)]
+    held = _held(frame, dialect.records, notes)
+    return replace(held, decimal_comma=dialect.separator != ",", locate=_among_looked_at)
+
+
+def _parse(
+    path: Path, text: Path | bytes, dialect: Dialect, chosen: list[int], *, ragged: bool = False
+) -> pl.DataFrame:
+    """The columns at some places, as text."""
     with _polars_errors(path):
         frame = pl.read_csv(
-            path,
+            text,
             separator=dialect.separator,
             has_header=dialect.has_header,
             skip_lines=dialect.skipped_lines,
+            columns=None if len(chosen) == len(dialect.names) else chosen,
             new_columns=list(dialect.names),
             quote_char='"' if dialect.quoted else None,
             infer_schema=False,
             empty_string_is_null=False,
-            n_rows=limit,
+            truncate_ragged_lines=ragged,
             glob=False,
         )
-    if frame.width != len(dialect.names) or frame.height != min(dialect.records, limit or dialect.records):
-        raise _unreadable(
-            path, f"{dialect.records:,} rows were counted and {frame.height:,} could be read.",
-            "Are quotation marks inside fields doubled?",
-        )  # fmt: skip
-    return Table(
-        frame,
-        dialect.records,
-        [*dialect.notes, *_sampled(dialect.records, limit)],
-        decimal_comma=dialect.separator != ",",
-        locate=_line_finder(path, dialect),
-    )
+    if frame.width != len(chosen):
+        raise _unreadable(path, f"{len(chosen):,} columns were counted and {frame.width:,} could be read.")
+    return frame
 
 
-def _line_finder(path: Path, dialect: Dialect) -> Callable[[int], str]:
-    return lambda row: where(path, dialect, row)
+def _among_looked_at(row: int) -> str:
+    return f"row {row + 1} of those looked at"
 
 
-def _read_parquet(path: Path, only: Sequence[str] | None, limit: int | None) -> Table:
+def _sample_rows(columns: int) -> int:
+    return max(1000, min(SAMPLE_ROWS, SAMPLE_CELLS // max(1, columns))) if SAMPLE_ROWS > 1000 else SAMPLE_ROWS
+
+
+def _open_parquet(path: Path, only: Sequence[str] | None, *, sample: bool) -> TableFile:
     with _polars_errors(path):
         lazy = pl.scan_parquet(path, glob=False)
         schema = lazy.collect_schema()
@@ -186,16 +276,28 @@ def _read_parquet(path: Path, only: Sequence[str] | None, limit: int | None) -> 
     check_names(schema.names())
     if only is not None and set(only) <= set(schema.names()):
         schema = pl.Schema({name: kind for name, kind in schema.items() if name in set(only)})
-        lazy = lazy.select(schema.names())
+    each = _sample_rows(len(schema)) // SAMPLE_PLACES
+    sample = sample and rows > each * SAMPLE_PLACES
+    looked = each * SAMPLE_PLACES if sample else rows
     # Metadata sizes lie by compression; rows times the width of each type does not.
-    check_memory(rows * sum(_bytes_per_value(kind) for kind in schema.dtypes()), "The table")
-    with _polars_errors(path):
-        frame = (lazy.head(limit) if limit is not None else lazy).collect()
-    return Table(frame, rows, _sampled(rows, limit))
+    held = looked * sum(_bytes_per_value(kind) for kind in schema.dtypes())
+    check_memory(held, "The table")
+
+    def columns(wanted: Sequence[str]) -> pl.DataFrame:
+        with _polars_errors(path):
+            some = lazy.select(list(wanted))
+            if not sample:
+                return some.collect()
+            starts = [rows * place // SAMPLE_PLACES for place in range(SAMPLE_PLACES)]
+            return pl.concat(pl.collect_all([some.slice(start, each) for start in starts]))
+
+    file = TableFile(schema.names(), rows, columns, held, _sampled(rows, looked))
+    return replace(file, locate=_among_looked_at) if sample else file
 
 
-def _sampled(rows: int, limit: int | None) -> list[str]:
-    return [f"Only the first {limit:,} rows were looked at."] if limit is not None and rows > limit else []
+def _sampled(rows: int, looked: int, *, about: bool = False) -> list[str]:
+    guess = [f"The number of rows, {rows:,}, is a guess from the size of the file."] if about else []
+    return [f"Looked at {looked:,} of the rows.", *guess] if rows > looked else []
 
 
 def _bytes_per_value(kind: pl.DataType) -> int:
@@ -216,7 +318,7 @@ def _is_json(path: Path) -> bool:
         )
 
 
-def _read_json(path: Path, limit: int | None) -> Table:
+def _read_json(path: Path, limit: int | None) -> TableFile:
     if limit is None:
         check_memory(path.stat().st_size * _JSON_FACTOR, "The table")
     with path.open("rb") as stream:
@@ -229,11 +331,10 @@ def _read_json(path: Path, limit: int | None) -> Table:
             frame.columns = names
             if names:
                 rows = frame.height if limit is None else _count_lines(path)
-                return Table(frame, rows, notes + _sampled(rows, limit))
+                return _held(frame, rows, notes + _sampled(rows, frame.height))
         except (PolarsError, PanicException):
             pass  # read again by lines, which tells where and why, and takes what polars does not (true beside 1)
-    frame = rows_frame(_json_array(path) if whole else _json_lines(path), argument="source")
-    return Table(frame, frame.height)
+    return _held(rows_frame(_json_array(path) if whole else _json_lines(path), argument="source"))
 
 
 def _count_lines(path: Path) -> int:

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
     from trainwell.contract.specs import Warned
     from trainwell.data.table.columns import Column
-    from trainwell.data.table.read import Table
     from trainwell.data.target import Target
 
 _GROUPS = {"number": "numeric", "category": "categorical", "boolean": "boolean", "date": "date"}
@@ -20,7 +19,7 @@ _NAMED, _CLASSES = 8, 12
 
 
 def describe(
-    table: Table,
+    rows: int,
     columns: Sequence[Column],
     notes: Sequence[str],
     candidates: Sequence[str],
@@ -34,7 +33,7 @@ def describe(
         groups.setdefault(_GROUPS.get(column.kind, "ignored"), []).append(column.name)
     gaps = sorted((column for column in columns if column.missing), key=lambda column: -column.missing)
     answer: dict[str, Any] = {
-        "rows": table.rows,
+        "rows": rows,
         "columns": {
             "count": len(columns),
             **{
@@ -48,7 +47,7 @@ def describe(
     }
     if target is not None and learnt is not None:
         answer |= {"target": target, "task": learnt.task}
-        if learnt.task == "classification":
+        if learnt.classes:
             counts = dict(zip(learnt.classes, class_counts(learnt), strict=True))
             answer["classes"] = len(counts)
             answer["class_counts"] = {plain(label, 40): count for label, count in list(counts.items())[:_CLASSES]}

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from trainwell.data.splits import Rows
     from trainwell.data.table.columns import Column
+    from trainwell.data.table.typed import TypedTable
     from trainwell.data.target import Target
 
 _ID_NAME = re.compile(r"(?i:id|idx|index|uuid|guid|rowid|row_?n(um|umber|o)?|unnamed.*|column_1|.*[_ ]id)|.*[a-z]I[dD]")
@@ -31,6 +32,9 @@ _FEWEST_FOR_LEAK = 30
 _LEAK_CELLS = 20_000_000
 _MOST_LEAK_ROWS = 20_000
 _MOST_NAMED = 3
+_HASHED_ROWS = 500_000
+
+Hashes = np.ndarray[Any, np.dtype[np.uint64]]
 
 
 def column_warnings(columns: Sequence[Column], count: int, locate: Callable[[int], str]) -> list[Warned]:
@@ -49,8 +53,14 @@ def column_warnings(columns: Sequence[Column], count: int, locate: Callable[[int
     return found
 
 
-def useless(column: Column, values: pl.Series) -> Warned | None:
-    """Why a column is left out of the inputs, if it is: nothing in it, one value, an identifier, free text."""
+def useless(column: Column, values: pl.Series, count: int) -> Warned | None:
+    """Why a column is left out of the inputs, if it is: nothing in it, one value, an identifier, free text.
+
+    Args:
+        column: What was recognised.
+        values: Its cells.
+        count: Rows that hold any value.
+    """
     name = _shown(column.name)
     reasons = {
         "empty": ("constant_column", "is empty"),
@@ -66,15 +76,22 @@ def useless(column: Column, values: pl.Series) -> Warned | None:
             message=f"Column {quoted(column.name)} has one value only and is left out.",
             column=name,
         )
-    if _is_identifier(column, values):
+    if _is_identifier(column, values, count):
         message = f"Column {quoted(column.name)} looks like an identifier and is left out; columns can keep it."
         return Warned(code="id_column", message=message, column=name)
     return None
 
 
-def leaks(columns: Sequence[Column], frame: pl.DataFrame, target: Target, rows: Rows) -> list[Warned]:
-    """Columns that give the target away all by themselves, judged on the training rows."""
-    if len(rows) < _FEWEST_FOR_LEAK:
+def leaks(columns: Sequence[Column], table: TypedTable, target: Target, rows: Rows) -> list[Warned]:
+    """Columns that give the target away all by themselves, judged on the training rows.
+
+    Args:
+        columns: Those that are looked at.
+        table: Their cells.
+        target: Of the table's usable rows.
+        rows: Numbers among the usable rows.
+    """
+    if len(rows) < _FEWEST_FOR_LEAK or target.task not in {"classification", "regression"}:
         return []
     most = int(min(_MOST_LEAK_ROWS, max(1000, _LEAK_CELLS // max(len(columns), 1))))
     rows = rows if len(rows) <= most else np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
@@ -83,7 +100,7 @@ def leaks(columns: Sequence[Column], frame: pl.DataFrame, target: Target, rows: 
     for column in columns:
         if column.kind not in {"number", "boolean", "category", "date"}:
             continue
-        cells = frame[column.name].gather(rows)
+        cells = table.frame[column.name].gather(table.rows[rows])
         gives = _tells_class if target.task == "classification" else _follows
         if gives(column, cells, values):
             found.append(column.name)
@@ -98,22 +115,33 @@ def leaks(columns: Sequence[Column], frame: pl.DataFrame, target: Target, rows: 
     return [Warned(code="leakage_suspect", message=message, column=_shown(found[0]))]
 
 
-def copies(frame: pl.DataFrame, features: Sequence[str], target: str, splits: dict[str, Rows] | None) -> list[Warned]:
-    """Rows that occur more than once, and validation or test rows that training sees too."""
-    schema = frame.schema
-    usable = [name for name in features if not schema[name].is_nested()]
+def copies(
+    table: TypedTable, features: Sequence[str], target: Sequence[str], splits: dict[str, Rows] | None
+) -> list[Warned]:
+    """Rows that occur more than once, and validation or test rows that training sees too.
+
+    Args:
+        table: What was read.
+        features: The columns that count as inputs.
+        target: The columns that the target comes from.
+        splits: Places in the table's frame by split, given files included.
+    """
+    usable = [name for name in features if table.columns[name].kind != "nested"]
     if not usable:
         return []
-    inputs = frame.select(usable).hash_rows(seed=0)
-    whole = pl.DataFrame([inputs, frame[target].alias(f"{inputs.name}_target")]).hash_rows(seed=0)
+    inputs, whole = _hashes(table.frame, usable, [name for name in target if table.columns[name].kind != "nested"])
     found: list[Warned] = []
-    again = frame.height - whole.n_unique()
+    again = len(table.rows) - pl.Series(whole[table.rows]).n_unique()
     if again:
-        found.append(Warned(code="duplicate_rows", message=f"{again:,} of {frame.height:,} rows are copies of others."))
+        message = f"{again:,} of {len(table.rows):,} rows are copies of others."
+        found.append(Warned(code="duplicate_rows", message=message))
     if splits is None:
         return found
-    hashes = inputs.to_numpy()
-    seen = {name: int(np.isin(hashes[splits[name]], hashes[splits["train"]]).sum()) for name in ("validation", "test")}
+    trained = pl.Series("hash", inputs[splits["train"]]).unique()
+    seen = {
+        name: int(pl.Series("hash", inputs[splits[name]]).is_in(trained.implode()).sum())
+        for name in ("validation", "test")
+    }
     if any(seen.values()):
         message = (
             f"{seen['validation']:,} validation and {seen['test']:,} test rows have the same inputs as a training row: "
@@ -121,6 +149,18 @@ def copies(frame: pl.DataFrame, features: Sequence[str], target: str, splits: di
         )
         found.append(Warned(code="duplicates_across_splits", message=message))
     return found
+
+
+def _hashes(frame: pl.DataFrame, inputs: Sequence[str], target: Sequence[str]) -> tuple[Hashes, Hashes]:
+    """(rows,) of every row's inputs, and of inputs and target; piece by piece, since hashing copies."""
+    of_inputs, of_all = np.empty(frame.height, np.uint64), np.empty(frame.height, np.uint64)
+    for start in range(0, frame.height, _HASHED_ROWS):
+        piece = frame.slice(start, _HASHED_ROWS)
+        hashed = piece.select(inputs).hash_rows(seed=0).alias("inputs")
+        of_inputs[start : start + len(hashed)] = hashed.to_numpy()
+        both = pl.DataFrame([hashed, *(piece[name].alias(f"target {place}") for place, name in enumerate(target))])
+        of_all[start : start + len(hashed)] = both.hash_rows(seed=0).to_numpy()
+    return of_inputs, of_all
 
 
 def candidates(columns: Sequence[Column], count: int) -> list[str]:
@@ -156,18 +196,17 @@ def _about(column: Column, count: int, locate: Callable[[int], str]) -> list[War
         message = f"Column {name}: {counted(column.infinite, 'infinite value')} taken as missing."
         found.append(Warned(code="infinite_values", message=message, column=_shown(column.name)))
     if column.kind == "category" and column.distinct > _MANY_LEVELS and column.distinct < count:
-        message = f"Column {name} has {column.distinct:,} categories; beyond the {_MANY_LEVELS} commonest they are one."
+        message = f"Column {name} has {column.distinct:,} categories: it is embedded, rare ones count as one."
         found.append(Warned(code="high_cardinality", message=message, column=_shown(column.name)))
     return found
 
 
-def _is_identifier(column: Column, values: pl.Series) -> bool:
-    count = len(values)
+def _is_identifier(column: Column, values: pl.Series, count: int) -> bool:
     if count < _FEWEST_FOR_ID or column.missing or column.distinct != count:
         return False
     if column.kind == "category":
         return True
-    if column.kind != "number" or values.dtype != pl.Int64:
+    if column.kind != "number" or not values.dtype.is_integer():
         return False
     smallest, largest = int(values.min() or 0), int(values.max() or 0)  # pyright: ignore[reportArgumentType]
     counting = smallest in {0, 1} and largest - smallest == count - 1

@@ -45,8 +45,8 @@ GAP_ALONE = 0.12
 LEARNED_ROWS = 0.7
 # For regression and strangers' losses: validation over training loss that must accompany a rise.
 LOSS_RATIO = 1.5
-# Loss of R2 since its best that must accompany a rise: a good fit that wobbles is left alone.
-R2_LOST = 0.02
+# Loss of R2 or F1 since its best that must accompany a rise: a good fit that wobbles is left alone.
+SCORE_LOST = 0.02
 # Standard errors of the validation accuracy that a gap must exceed on top.
 STANDARD_ERRORS = 2.0
 
@@ -110,8 +110,8 @@ def _hurts(trace: Trace, gap: float | None) -> bool:
     """Whether the rise is more than overconfidence in a run that is good all the same."""
     if gap is not None:
         return gap >= GAP_WITH_RISE
-    r2 = finite(trace, "val_r2")
-    if r2 and max(r2) - (recent(r2) or 0.0) < R2_LOST:
+    score = finite(trace, "val_r2") or finite(trace, "val_f1")
+    if score and max(score) - (recent(score) or 0.0) < SCORE_LOST:
         return False
     train, val = recent(finite(trace, "train_loss")), recent(finite(trace, "val_loss"))
     return train is not None and val is not None and val >= LOSS_RATIO * train
@@ -177,6 +177,7 @@ def _evidence(trace: Trace, rise: float | None, gap: float | None) -> dict[str, 
         train_accuracy=recent(finite(trace, "train_accuracy")),
         val_accuracy=recent(finite(trace, "val_accuracy")),
         val_r2=recent(finite(trace, "val_r2")),
+        val_f1=recent(finite(trace, "val_f1")),
         train_rows=number(trace.data, "train_rows"),
         parameters=number(trace.model, "parameters"),
     )

@@ -28,6 +28,7 @@ from trainwell.diagnosis.signals import (
     finite,
     fit,
     fit_by_loss,
+    is_multilabel,
     is_regression,
     late_progress,
     long_enough,
@@ -96,15 +97,21 @@ def _reason(trace: Trace) -> str:
 
 
 def _symptom(trace: Trace) -> str:
-    name = "R2" if is_regression(trace) else "accuracy"
-    train = recent(finite(trace, "train_accuracy"))
-    val = recent(finite(trace, "val_r2" if is_regression(trace) else "val_accuracy"))
+    name, field = ("R2", "val_r2") if is_regression(trace) else ("accuracy", "val_accuracy")
+    name, field = ("F1", "val_f1") if is_multilabel(trace) else (name, field)
+    train, val = recent(finite(trace, "train_accuracy")), recent(finite(trace, field))
     if train is None and val is None:
         loss = recent(finite(trace, "train_loss"))
         return "Even the training score is poor, as you told." if loss is None else f"The loss ends at {rounded(loss)}."
+    if train is None:
+        return f"The fit is poor: {name} {rounded(val)} in validation, a training loss of {rounded(_loss(trace))}."
     return (
         f"Even the training rows are fitted poorly: {name} {rounded(train)} in training, {rounded(val)} in validation."
     )
+
+
+def _loss(trace: Trace) -> float | None:
+    return recent(finite(trace, "train_loss"))
 
 
 def _cause(trace: Trace, reason: str) -> str:
@@ -127,6 +134,7 @@ def _evidence(trace: Trace) -> dict[str, object]:
         train_accuracy=recent(finite(trace, "train_accuracy")),
         val_accuracy=recent(finite(trace, "val_accuracy")),
         val_r2=recent(finite(trace, "val_r2")),
+        val_f1=recent(finite(trace, "val_f1")),
         fit=fit(trace),
         late_fall=late_progress(trace),
         optimizer_steps=num_updates(trace),

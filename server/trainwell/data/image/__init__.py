@@ -1,0 +1,1 @@
+"""Pictures: found in folders and tables, decoded once into bytes of one size."""
