@@ -176,7 +176,8 @@ def _channels(spec: TensorSpec) -> tuple[int, ...]:
     """32, 64, ... for as long as the sides can be halved and stay at 4 or more, at most three of them."""
     if spec.role != "image" or min(spec.shape[1:]) < LEAST_SIDE:
         return ()
-    sides, channels = spec.shape[1:], []
+    sides = spec.shape[1:]
+    channels: list[int] = []
     while len(channels) < 3 and all(side % 2 == 0 and side >= LEAST_SIDE for side in sides):
         sides = tuple(side // 2 for side in sides)
         channels.append(32 << len(channels))

@@ -22,7 +22,7 @@ from trainwell.contract.errors import TrainwellError
 from trainwell.contract.text import plain, rounded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from trainwell.contract.specs import Shapes, Task, TensorSpec
 
@@ -128,7 +128,7 @@ def _survey(sketch: nn.Module, shapes: Shapes, task: Task, rows: int) -> _Survey
             inputs = [x.to("meta") for x in made] if meta else made
             with FlopCounterMode(display=False) as flops:
                 with saved_tensors_hooks(keep, lambda tensor: tensor):
-                    loss = _loss(sketch(*inputs), shapes, task, rows)
+                    loss = _loss(_outputs(sketch, inputs, shapes), shapes, task, rows)
                 _backward(loss, shapes)
     finally:
         for hook in hooks:
@@ -177,12 +177,12 @@ def _really(name: str, settled: dict[str, Any], shapes: Shapes, task: Task) -> t
         torch.manual_seed(0)
         module = architectures.build(name, settled, shapes).train()
         inputs = [_rows_of(spec, shapes, ROWS) for spec in shapes.inputs]
-        loss = _loss(module(*inputs), shapes, task, ROWS)
+        loss = _loss(_outputs(module, inputs, shapes), shapes, task, ROWS)
         if not math.isfinite(loss.item()):
             raise _failed("The loss is not finite with fresh weights.", shapes)
         _backward(loss, shapes)
         with torch.no_grad():
-            _loss(module.eval()(*[x[:1] for x in inputs]), shapes, task, 1)
+            _loss(_outputs(module.eval(), [x[:1] for x in inputs], shapes), shapes, task, 1)  # as predict may ask
     silent = _check_gradients(module, shapes)
     if not architectures.on_meta(name):
         _check_copy(module, shapes)
@@ -195,6 +195,14 @@ def _really(name: str, settled: dict[str, Any], shapes: Shapes, task: Task) -> t
         "gradients": f"all {learning} parameter tensors get a finite gradient{zeros}",
     }
     return checks, silent
+
+
+def _outputs(module: nn.Module, inputs: Sequence[Tensor], shapes: Shapes) -> Any:
+    try:
+        return module(*inputs)
+    except (ValueError, IndexError) as error:
+        rows = f"{len(inputs[0])} rows" if len(inputs[0]) > 1 else "a single row"
+        raise _failed(f"It fails on {rows}: {plain(str(error), MOST_TOLD)}.", shapes) from None
 
 
 def _backward(loss: Tensor, shapes: Shapes) -> None:

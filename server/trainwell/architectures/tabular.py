@@ -1,4 +1,4 @@
-"""A strong network for tables: each number beside cosines of it at learnt frequencies, then three layers with batch norm.
+"""A strong network for tables: each number beside cosines of it at learnt frequencies, then layers with batch norm.
 
 A plain network sees a column as a straight line and finds it hard to learn what goes up and down along it; trees do
 not. The cosines give it that: every column x becomes x and cos(2 pi (f x + p)) for a few frequencies f and phases p
