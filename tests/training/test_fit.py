@@ -330,8 +330,8 @@ def test_options_train_too(tmp_path, options, precision):
 
 def test_training_needs_no_import_of_the_compiler(tmp_path):
     """torch._dynamo takes 2.4 CPU seconds to import; a first step must not wait for it."""
-    import subprocess  # noqa: PLC0415
-    import sys  # noqa: PLC0415
+    import subprocess
+    import sys
 
     code = (
         "import sys, pathlib; from tests.training.jobs import *; from trainwell.training.fit import fit;"

@@ -91,7 +91,7 @@ def test_of_a_rate_that_comes_down_early(tmp_path):
 
 
 def test_a_checkpoint_of_another_average_is_refused(tmp_path):
-    from trainwell.contract.errors import TrainwellError  # noqa: PLC0415
+    from trainwell.contract.errors import TrainwellError
 
     fit(job(tmp_path, network(), DIGITS, spec(epochs=1)))
     with pytest.raises(TrainwellError) as error:
