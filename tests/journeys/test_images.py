@@ -28,13 +28,16 @@ def small_digits(services):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("family", "epochs", "least"), [("auto", 12, 0.88), ("resnet", 12, 0.88), ("vit", 15, 0.75)])
+@pytest.mark.parametrize(
+    ("family", "options", "epochs", "least"),
+    [("auto", {}, 12, 0.88), ("resnet", {}, 12, 0.88), ("vit", {"patch_size": 7, "dim": 32, "depth": 2}, 40, 0.75)],
+)
 def test_a_folder_of_images_becomes_a_network_that_reads_other_files(
-    call, refuse, trained, digits, family, epochs, least
+    call, refuse, trained, digits, family, options, epochs, least
 ):
     seen = call("inspect_data", source="digits")
     prepared = call(seen["next_call"]["tool"], **seen["next_call"]["arguments"])
-    run = trained(prepared["data"], family, epochs=epochs)
+    run = trained(prepared["data"], family, options, epochs=epochs)
     judged = call("evaluate", run=run)
     assert judged["metrics"]["accuracy"] >= least
     assert judged["details"]["worst"][0]["values"]["image"].endswith(".png")

@@ -34,7 +34,9 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\x7fELF", "program"),
     *((b"\x80" + bytes([protocol]), "pickle") for protocol in range(2, 6)),
 )
+_ONE_IMAGE = 'For training give a folder with a folder for each class; to predict one image pass rows: [{"path": ...}].'
 _HINTS = {
+    **dict.fromkeys(("PNG image", "JPEG image", "GIF image"), _ONE_IMAGE),
     "gzip": "Unpack it first (gunzip).",
     "bzip2": "Unpack it first.",
     "xz": "Unpack it first.",
