@@ -70,6 +70,15 @@ def config_class(name: str) -> type[Spec]:
     return _family(name).Config
 
 
+def accepts(name: str) -> frozenset[Role]:
+    """The roles of inputs that a family can take.
+
+    Raises:
+        TrainwellError: `unknown_architecture`.
+    """
+    return _family(name).ACCEPTS
+
+
 def choose(name: str, shapes: Shapes) -> str:
     """The family that is meant: `auto` takes the one that fits the inputs.
 
@@ -79,11 +88,11 @@ def choose(name: str, shapes: Shapes) -> str:
     if name == AUTO:
         return "autoencoder" if shapes.task == "reconstruction" else _CHOICE.get(shapes.inputs[0].role, "mlp")
     roles = {spec.role for spec in shapes.inputs}
-    if not roles <= _family(name).ACCEPTS:
-        fitting = [family for family in names() if roles <= _family(family).ACCEPTS]
+    if not roles <= accepts(name):
+        fitting = [family for family in names() if roles <= accepts(family)]
         raise TrainwellError(
             "architecture_does_not_fit",
-            f"{name} cannot take {' and '.join(sorted(roles - _family(name).ACCEPTS))} inputs.",
+            f"{name} cannot take {' and '.join(sorted(roles - accepts(name)))} inputs.",
             argument="architecture",
             got=name,
             allowed=[AUTO, *fitting],
