@@ -13,7 +13,7 @@ import pytest
 
 from trainwell import data
 from trainwell.contract.errors import TrainwellError
-from trainwell.data import cache
+from trainwell.data import cache, hashes
 from trainwell.data.kinds import tabular
 
 PREPARE = (
@@ -167,3 +167,36 @@ def test_loaded_arrays_may_be_written_to_without_touching_the_file(workspace):
     kept = float(arrays.inputs[0][0, 0])
     arrays.inputs[0][0, 0] = 99
     assert float(data.load_split(workspace, prepared, "train").inputs[0][0, 0]) == kept
+
+
+def test_a_large_file_is_hashed_once_and_again_when_it_changes(workspace, monkeypatch):
+    read = []
+    real = hashes.content_hash
+    monkeypatch.setattr(hashes, "content_hash", lambda source: (read.append(source.name), real(source))[1])
+    monkeypatch.setattr(hashes, "_WORTH_BYTES", 0)
+    path = workspace.root / "t.csv"
+    path.write_text("x,y\n" + "".join(f"{n},{'ab'[n % 3 > 0]}\n" for n in range(90)))
+    call = {"source": "t.csv", "target": "y", "columns": ["x"]}
+    fresh = data.prepare(workspace, call)
+    data.prepare(workspace, call)
+    assert len(read) == 2  # it changed just now: another change might look the same
+    monkeypatch.setattr(hashes, "_UNSETTLED_SECONDS", -1.0)
+    assert [data.prepare(workspace, call).handle for _ in range(3)] == [fresh.handle] * 3
+    assert len(read) == 3
+    before = path.stat()
+    path.write_text(path.read_text().replace("89,b", "88,b"))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))  # same size, same time of change
+    assert data.prepare(workspace, call).handle != fresh.handle
+    assert len(read) == 4
+
+
+def test_a_damaged_memory_of_hashes_is_made_anew(workspace, monkeypatch):
+    monkeypatch.setattr(hashes, "_WORTH_BYTES", 0)
+    monkeypatch.setattr(hashes, "_UNSETTLED_SECONDS", -1.0)
+    (workspace.root / "t.csv").write_text("x,y\n" + "".join(f"{n},{'ab'[n % 3 > 0]}\n" for n in range(90)))
+    call = {"source": "t.csv", "target": "y", "columns": ["x"]}
+    handle = data.prepare(workspace, call).handle
+    (memory,) = (workspace.state / "data" / "hashes").iterdir()
+    for text in ("", "[]", '{"state": 1}', "\x00"):
+        memory.write_text(text)
+        assert data.prepare(workspace, call).handle == handle

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from trainwell.store.workspace import Workspace
 
 # Raise it when the same file and arguments would give other arrays.
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 META = "meta.json"
 _TEMPORARY = ".tmp-"
 _OWNER = re.compile(r"\.tmp-(?P<host>.+)-(?P<pid>\d+)-(?P<started>\d+)-[0-9a-f]{8}")

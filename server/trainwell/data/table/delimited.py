@@ -44,6 +44,7 @@ class Dialect:
         names: Column names; made up (`column_1`, ...) where the file has no header.
         skipped_lines: Blank lines before the first record.
         records: Records after the header, blank ones included.
+        multiline: Whether fields hold line ends.
         about: Whether `records` is an estimate.
         quoted: Whether `"` quotes fields; False where quotes stand loose inside fields.
     """
@@ -55,6 +56,7 @@ class Dialect:
     records: int
     quoted: bool
     notes: tuple[str, ...]
+    multiline: bool = False
     about: bool = False
 
 
@@ -85,12 +87,12 @@ def survey(path: Path, *, whole: bool = True) -> Dialect:
         notes.append(f"The columns are separated by {WORDS[separator]}s.")
     quotes = True
     try:
-        records, about = _count_records(path, separator, len(names), quotes=True, whole=whole)
+        records, multiline, about = _count_records(path, separator, len(names), quotes=True, whole=whole)
     except TrainwellError as error:
         if error.code not in {"unclosed_quote", "ragged_row"}:
             raise
         try:
-            records, about = _count_records(path, separator, len(names), quotes=False, whole=whole)
+            records, multiline, about = _count_records(path, separator, len(names), quotes=False, whole=whole)
         except TrainwellError:
             raise error from None
         quotes = False
@@ -98,7 +100,7 @@ def survey(path: Path, *, whole: bool = True) -> Dialect:
     records -= skipped + int(has_header)
     if records < 1:
         raise TrainwellError("header_only", "The file has a header and no rows.", argument="source", got=path.name)
-    return Dialect(separator, tuple(names), has_header, skipped, records, quotes, tuple(notes), about)
+    return Dialect(separator, tuple(names), has_header, skipped, records, quotes, tuple(notes), multiline, about)
 
 
 def sample_lines(path: Path, dialect: Dialect, rows: int, places: int) -> bytes:
@@ -109,15 +111,27 @@ def sample_lines(path: Path, dialect: Dialect, rows: int, places: int) -> bytes:
     size = path.stat().st_size
     each = max(1, size // max(1, dialect.records)) * -(-rows // places)
     with path.open("rb") as stream:
-        head = _whole_lines(stream.read(each + _SAMPLE_BYTES), rows if dialect.about else -(-rows // places) + 1)
-        if dialect.about:
-            return head
-        parts = [head]
+        if dialect.multiline:
+            return _whole_records(stream.read(2 * rows * max(1, size // dialect.records) + _SAMPLE_BYTES), rows)
+        parts = [_whole_lines(stream.read(each + _SAMPLE_BYTES), -(-rows // places) + 1)]
         for place in range(1, places):
-            stream.seek(max(len(head), size * place // places - 1))
+            stream.seek(max(len(parts[0]), size * place // places - 1))
             stream.readline(LONGEST_RECORD_BYTES)
             parts.append(_whole_lines(stream.read(2 * each + 4096), -(-rows // places)))
     return b"".join(parts)
+
+
+def _whole_records(text: bytes, most: int) -> bytes:
+    """Lines from the first on, up to a place where no quotation is open."""
+    stop, at, records, inside = 0, 0, 0, False
+    for line in io.BytesIO(text):
+        at += len(line)
+        inside ^= bool(line.count(b'"') & 1)
+        if not inside and line.endswith(b"\n"):
+            stop, records = at, records + 1
+        if records > most:
+            break
+    return text[:stop]
 
 
 def _whole_lines(text: bytes, most: int) -> bytes:
@@ -187,23 +201,23 @@ def _separator(sample: str, suffix: str, *, complete: bool) -> str:
     return max(widths, key=lambda separator: widths[separator], default=",")
 
 
-def _count_records(path: Path, separator: str, width: int, *, quotes: bool, whole: bool) -> tuple[int, bool]:
-    """Records, and whether their number is a guess."""
+def _count_records(path: Path, separator: str, width: int, *, quotes: bool, whole: bool) -> tuple[int, bool, bool]:
+    """Records, whether fields hold line ends, and whether the number is a guess."""
     counter = _Counter(ord(separator), width, quotes)
-    size, taken, quoted_bytes = path.stat().st_size, 0, 0
+    size, taken = path.stat().st_size, 0
     with path.open("rb") as stream:
         for chunk in _chunks(stream):
             counter.take(chunk)
             taken += len(chunk)
-            quoted_bytes += chunk.count(b'"') if not whole else 0
             if not whole and taken >= _CHECKED_BYTES:
                 break
         if taken >= size - len(_BOM):
-            return counter.finish(), False
+            return counter.finish(), counter.lines > counter.records, False
         if size > _COUNTED_BYTES:
-            return counter.records * size // taken, True
+            return counter.records * size // taken, counter.lines > counter.records, True
         rest = sum(chunk.count(b"\n") for chunk in _chunks(stream, start=taken))
-    return counter.records + rest, quotes and quoted_bytes > 0
+    multiline = counter.lines > counter.records
+    return counter.records + rest * counter.records // max(1, counter.lines), multiline, multiline
 
 
 def _chunks(stream: io.BufferedReader, start: int = 0) -> Iterator[bytes]:

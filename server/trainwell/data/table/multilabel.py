@@ -180,5 +180,5 @@ def _not_flag(column: Column, cells: pl.Series) -> str | None:
         return None
     if column.kind != "number":
         return str(cells[0]) if len(cells) else ""
-    odd = cells.filter(~cells.is_in([0, 1]))
+    odd = cells.filter((cells != 0) & (cells != 1))
     return str(odd[0]) if len(odd) else None
