@@ -71,7 +71,7 @@ def test_a_table_of_the_past_becomes_forecasts_that_beat_the_naive_one(family, c
 def test_a_killed_training_on_series_goes_on(family, call, resumes, services):
     waves(services.workspace.root / "waves.jsonl")
     data = call("prepare_data", source="waves.jsonl", target="kind", options={"series": "id"})["data"]
-    run = resumes(data, family, {"hidden_size": 16}, epochs=60, batch_size=8)
+    run = resumes(data, family, {"hidden_size": 16}, epochs=30, batch_size=8)
     assert call("evaluate", run=run)["metrics"]["accuracy"] > 0.8
 
 

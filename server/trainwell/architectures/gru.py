@@ -2,7 +2,8 @@
 
 A first choice for series of any kind. On HAPT (30 people's movements by accelerometer and gyroscope, 6 activities,
 windows of 64 steps, 7 people held out, 3 splits) 64 units in both directions reach 0.936 test accuracy after 5 epochs
-at a rate of 4e-3 with max pooling, 0.933 with the mean, 0.927 with the last state. Forecasts: see `_steps`.
+at a rate of 4e-3 with max pooling, 0.933 with the mean, 0.927 with the last state. Forecasts of the test part,
+3 seeds, mean absolute error against the naive forecast: air passengers 0.55, sales of a drug (a10) 0.79 of it.
 
 Source: Cho et al. 2014 (arXiv 1406.1078).
 """
