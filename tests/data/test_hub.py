@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 
+import huggingface_hub
 import numpy as np
 import polars as pl
 import pytest
@@ -106,10 +108,8 @@ def test_a_changed_repository_is_read_anew_and_an_unchanged_one_is_not(workspace
 
 
 def test_the_hub_is_not_asked_unless_that_was_allowed(workspace, monkeypatch):
-    import huggingface_hub
-
     asked = []
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *a, **k: asked.append(a))
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *name, **_: asked.append(name))
     with pytest.raises(TrainwellError) as refusal:
         data.prepare(workspace, {"source": "hub://someone/topics", "target": "topic"})
     assert (refusal.value.code, asked) == ("not_allowed", [])
@@ -120,10 +120,6 @@ def test_the_hub_is_not_asked_unless_that_was_allowed(workspace, monkeypatch):
 
 
 def test_what_was_downloaded_once_needs_neither_hub_nor_permission_again(tmp_path, repository, monkeypatch):
-    import shutil
-
-    import huggingface_hub
-
     def download(name, *, repo_type, local_dir, allow_patterns, token):
         assert (name, repo_type, token) == ("someone/topics", "dataset", False)
         assert not any(".py" in pattern for pattern in allow_patterns)
@@ -132,14 +128,12 @@ def test_what_was_downloaded_once_needs_neither_hub_nor_permission_again(tmp_pat
     monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
     allowed = Workspace.open(tmp_path, allow=["hub"])
     check(allowed, data.prepare(allowed, {"source": "hub://someone/topics", "target": "topic"}))
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *a, **k: pytest.fail("asked again"))
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: pytest.fail("asked again"))
     plain = Workspace.open(tmp_path)
     check(plain, data.prepare(plain, {"source": "hub://someone/topics", "target": "topic"}))
 
 
 def test_a_hub_that_cannot_be_reached_is_said_so(tmp_path, monkeypatch):
-    import huggingface_hub
-
     def fail(*_, **__):
         raise ConnectionError("no route")
 
