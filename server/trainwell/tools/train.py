@@ -12,11 +12,12 @@ from typing import Any
 
 from trainwell.contract.answers import Answer, Hints
 from trainwell.contract.errors import TrainwellError, next_call
-from trainwell.contract.specs import ModelSpec, PreparedData, RunSpec, Spec, TrainConfig
+from trainwell.contract.specs import ModelSpec, RunSpec, Spec
 from trainwell.contract.text import rounded
 from trainwell.runs.view import RunView, next_step, summary, view
 from trainwell.runs.waiting import wait_for_end
 from trainwell.store.handles import new_handle
+from trainwell.tools.asking import model_and_data, spec_fields
 from trainwell.tools.services import Services
 
 TITLE = "Train"
@@ -85,40 +86,12 @@ async def call(services: Services, arguments: Arguments) -> Result:
 
 def _asked(services: Services, arguments: Arguments) -> dict[str, Any]:
     """The fields of a RunSpec as JSON; in its config, a choice that was left open is None."""
-    model = services.store.artifacts.model(services.find("model", arguments.model, "model"))
-    prepared = services.store.artifacts.data(services.find("data", arguments.train_loader, "train_loader"))
-    _must_fit(model, prepared)
-    policy = services.manifest.retry
+    model, prepared = model_and_data(services, arguments.model, arguments.train_loader)
+    run = new_handle("run", arguments.name or f"{prepared.name}-{model.name}")
+    fields = spec_fields(services, model, prepared, arguments.model_dump(mode="json"), run=run)
     if arguments.max_attempts is not None:
-        policy = policy.model_copy(update={"max_attempts": arguments.max_attempts})
-    given = arguments.model_dump(mode="json")
-    return {
-        "run": new_handle("run", arguments.name or f"{prepared.name}-{model.name}"),
-        "model": model.model_dump(mode="json"),
-        "data": prepared.model_dump(mode="json"),
-        "config": {name: given[name] for name in TrainConfig.model_fields},
-        "start_from": _start_from(services, arguments.checkpoint, model),
-        "retry": policy.model_dump(mode="json"),
-        "metrics": list(services.manifest.metrics),
-        "limits": {
-            name: (schema["minimum"], schema["maximum"])
-            for name, schema in services.manifest.input_schema("train")["properties"].items()
-            if "minimum" in schema and "maximum" in schema
-        },
-        "log_level": services.manifest.log_level,
-    }
-
-
-def _must_fit(model: ModelSpec, prepared: PreparedData) -> None:
-    if (model.shapes.inputs, model.shapes.num_outputs) != (prepared.inputs, prepared.num_outputs):
-        raise TrainwellError(
-            "shapes_differ",
-            "The model was built for data of another shape.",
-            argument="model",
-            got={tensor.name: tensor.shape for tensor in model.shapes.inputs} | {"outputs": model.shapes.num_outputs},
-            allowed={tensor.name: list(tensor.shape) for tensor in prepared.inputs} | {"outputs": prepared.num_outputs},
-            next_call=next_call("build_model", data=prepared.handle),
-        )
+        fields["retry"]["max_attempts"] = arguments.max_attempts
+    return fields | {"start_from": _start_from(services, arguments.checkpoint, model)}
 
 
 def _start_from(services: Services, checkpoint: str | None, model: ModelSpec) -> str | None:

@@ -318,21 +318,23 @@ def make_setup(
     Raises:
         TrainwellError: nothing_to_train, when no parameter needs a gradient.
     """
-    parameters = sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
-    if not parameters:
+    work = work_of(spec, config, module, train, batch_size)
+    if not work.parameters:
         raise TrainwellError("nothing_to_train", "This network has no parameters to train.", argument="model")
-    work = Work(
+    return decide(read_facts(), replace(work, step_seconds=seconds, same_shapes=same_shapes), config.precision, earlier)
+
+
+def work_of(spec: RunSpec, config: TrainConfig, module: nn.Module, train: Arrays, batch_size: int) -> Work:
+    """A training in the numbers that device decisions hang on, as far as they are known before the first step."""
+    return Work(
         task=spec.data.task,
-        parameters=parameters,
+        parameters=sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad),
         batch_rows=batch_size,
         data_bytes=data_bytes(train),
         convolutions=any(isinstance(layer, _CONVOLUTIONS) for layer in module.modules()),
         deterministic=config.deterministic,
         steps=config.epochs * len(batch_sizes(len(train.target), batch_size)),
-        step_seconds=seconds,
-        same_shapes=same_shapes,
     )
-    return decide(read_facts(), work, config.precision, earlier)
 
 
 def to_device(module: nn.Module, setup: Setup) -> nn.Module:

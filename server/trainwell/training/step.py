@@ -142,13 +142,16 @@ class Stepper:
         parts = min(self.parts, max(1, len(target) // 2)) if self.parts > 1 else 1
         if parts > 1:
             return self._accumulate(inputs, target, parts)
-        if self.autocast is None:
-            loss = self.task.loss(self.forward(*inputs), target)
-        else:
-            with self.autocast:
-                loss = self.task.loss(self.forward(*inputs), target)
+        loss = self.loss(inputs, target)
         self._scaled(loss).backward()
         return loss.detach()
+
+    def loss(self, inputs: Sequence[Tensor], target: Tensor) -> Tensor:
+        """The forward pass: the mean loss of a batch, in the setup's precision."""
+        if self.autocast is None:
+            return self.task.loss(self.forward(*inputs), target)
+        with self.autocast:
+            return self.task.loss(self.forward(*inputs), target)
 
     def _accumulate(self, inputs: Sequence[Tensor], target: Tensor, parts: int) -> Tensor:
         """The mean over all rows, from sums over their parts: exact also when the parts differ in size."""

@@ -19,6 +19,8 @@ from trainwell.reports.curves import draw_curves
 from trainwell.training import checkpoint, recipes
 from trainwell.training.device import describe_devices
 from trainwell.training.plan import plan
+from trainwell.training.profiling import profile
+from trainwell.training.range_test import find_lr
 from trainwell.training.seeding import seed_everything
 from trainwell.worker import weights
 from trainwell.worker.backbones import check_tokenizer
@@ -203,6 +205,8 @@ WORK: dict[str, Callable[[Workspace, Json], Json]] = {
     "prepare": _prepare,
     "build": _build,
     "plan": _plan,
+    "find_lr": find_lr,
+    "profile": profile,
     "evaluate": _evaluate,
     "predict": _predict,
     "save_checkpoint": _save_checkpoint,

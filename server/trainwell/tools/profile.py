@@ -1,0 +1,66 @@
+"""Time training steps: fp32, mixed precision and compile side by side, where a step's time goes, which batch fits.
+
+Says what to set. Nothing is trained or kept.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trainwell.contract.answers import Answer, Hints
+from trainwell.contract.errors import next_call
+from trainwell.contract.specs import Spec
+from trainwell.tools.asking import model_and_data, spec_fields
+from trainwell.tools.services import Services
+
+TITLE = "Profile training"
+HINTS = Hints(read_only=True, destructive=False, idempotent=True)
+
+
+class Arguments(Spec):
+    """See SKILL.md."""
+
+    model: str
+    train_loader: str
+    batch_size: int | None = None
+    seconds: float
+
+
+class Result(Answer):
+    """Times in milliseconds, sizes in rows."""
+
+    device: str
+    batch_size: int
+    precision: str
+    precisions: dict[str, Any]
+    parts: dict[str, Any]
+    batch_sizes: list[dict[str, Any]]
+    largest_batch: dict[str, Any]
+    compile: dict[str, Any]
+    suggested: dict[str, Any]
+    words: list[str]
+
+
+async def call(services: Services, arguments: Arguments) -> Result:
+    """Have a worker take the times."""
+    model, prepared = model_and_data(services, arguments.model, arguments.train_loader)
+    given = {"batch_size": arguments.batch_size}
+    found = await services.ask(
+        "profile", spec=spec_fields(services, model, prepared, given, run="run_profile"), seconds=arguments.seconds
+    )
+    asked = {name: value for name, value in given.items() if value is not None} | found["suggested"]
+    return Result(
+        summary=_told(found),
+        next_call=next_call("train", model=model.handle, train_loader=prepared.handle, **asked),
+        **found,
+    )
+
+
+def _told(found: dict[str, Any]) -> str:
+    precisions = ", ".join(f"{name} {one['ms']:g} ms" for name, one in found["precisions"].items())
+    parts = ", ".join(f"{name} {taken:g}" for name, taken in found["parts"].items())
+    return (
+        f"A step of {found['batch_size']} rows on {found['device']}: {precisions}; "
+        f"compile {found['compile']['timed']}.\nMilliseconds by part ({found['precision']}): {parts}. Largest batch: {found['largest_batch']['rows']} rows.\n"
+        f"{'; '.join(found['words'])}."
+    )
