@@ -68,3 +68,25 @@ def test_this_machine_is_described():
     assert facts.memory_free > 0
     assert devices[-1]["kind"] == "cpu"
     assert facts.kind == devices[0]["kind"]
+
+
+LONG = replace(BIG, steps=200_000, step_seconds=0.01)
+
+
+@pytest.mark.parametrize(
+    ("facts", "work", "compiles", "why"),
+    [
+        (OLD_CPU, LONG, False, "on a CPU"),
+        (replace(NEW_CPU, compiler=True), LONG, False, "on a CPU"),
+        (gpu(9, 0), LONG, False, "C compiler"),
+        (replace(gpu(9, 0), compiler=True), LONG, True, "would save about 400 s"),
+        (replace(gpu(9, 0), compiler=True), replace(LONG, steps=80_000), False, "would save about 160 s"),
+        (replace(gpu(9, 0), compiler=True), replace(LONG, same_shapes=False), False, "differ in length"),
+        (replace(gpu(9, 0), compiler=True), replace(LONG, step_seconds=None), False, "timed a step"),
+    ],
+)
+def test_the_compiler_is_used_where_the_run_is_long_enough_to_pay_for_it(facts, work, compiles, why):
+    setup = decide(facts, work, "auto")
+
+    assert setup.compile is compiles
+    assert any(word.startswith(f"compile {'on' if compiles else 'off'}") and why in word for word in setup.words)

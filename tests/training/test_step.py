@@ -1,4 +1,9 @@
 import copy
+import math
+import os
+import shutil
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -7,6 +12,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.training.jobs import network
 from trainwell.training import optimizers
+from trainwell.training import step as engine
+from trainwell.training.compiling import compiled
 from trainwell.training.device import Facts, Work, decide
 from trainwell.training.losses import Classification
 from trainwell.training.step import Stepper
@@ -141,3 +148,99 @@ def test_a_layer_that_takes_no_part_stays_as_it_is():
     stepper(module)([X], Y, 0.1)
 
     assert torch.equal(module.unused.weight, before)
+
+
+@pytest.mark.parametrize("parts", [2, 3, 7])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_micro_batches_of_mixed_targets_make_the_same_step(parts, weighted):
+    shares = 0.6 * nn.functional.one_hot(Y, 10).float() + 0.4 * nn.functional.one_hot(Y.flip(0), 10).float()
+    task = Classification(10, torch.linspace(0.5, 2.0, 10) if weighted else None, 0.1)
+    whole, cut = network(), network()
+    loss, norm = stepper(whole, task=task)([X], shares, 0.1)
+    loss_of_parts, norm_of_parts = stepper(cut, task=task, parts=parts)([X], shares, 0.1)
+
+    torch.testing.assert_close(loss_of_parts, loss)
+    torch.testing.assert_close(norm_of_parts, norm)
+    for a, b in zip(cut.parameters(), whole.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-7)
+
+
+def test_targets_mixed_with_all_of_one_class_are_plain_targets():
+    plain, mixed = network(), network()
+    losses = [stepper(plain)([X], Y, 0.1)[0], stepper(mixed)([X], nn.functional.one_hot(Y, 10).float(), 0.1)[0]]
+
+    torch.testing.assert_close(*losses)
+
+
+@pytest.mark.parametrize("clip", [0.0, 0.5])
+def test_the_loss_scale_follows_that_of_torch(monkeypatch, clip):
+    """Twelve steps with overflows in between, beside torch's GradScaler on the same gradients."""
+    monkeypatch.setattr(engine, "SCALE_INTERVAL", 3)
+    module, known = network(), network()
+    ours = stepper(module, precision="fp16", clip=clip)
+    optimizer = torch.optim.SGD(known.parameters(), lr=0.1, momentum=0.9, foreach=False)
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**16, growth_interval=3)
+    for step in range(12):
+        x = X * (math.inf if step in (2, 3, 8) else 1.0)
+        ours([x.clone()], Y, 0.1)
+        optimizer.zero_grad()
+        with torch.autocast("cpu", torch.float16):
+            loss = nn.functional.cross_entropy(known(x), Y)
+        scaler.scale(loss).backward()
+        scaler.unscale_(optimizer)
+        if clip:
+            nn.utils.clip_grad_norm_(known.parameters(), clip)
+        scaler.step(optimizer)
+        scaler.update()
+        assert ours.scale.item() == scaler.get_scale()
+
+    for a, b in zip(module.parameters(), known.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=2e-3, atol=1e-4)
+
+
+def test_another_forward_pass_may_take_the_modules_place():
+    module = network()
+    step = stepper(module)
+    step.forward = lambda x: module(x) * 0.0
+    loss, norm = step([X], Y, 0.1)
+
+    assert loss.item() == pytest.approx(math.log(10))
+    assert norm.item() == 0.0
+
+
+def test_a_compiler_that_fails_leaves_the_plain_network(monkeypatch):
+    def broken(module, **_):
+        def call(*_inputs):
+            raise RuntimeError("no compiler")
+
+        return call
+
+    told = []
+    monkeypatch.setattr(torch, "compile", broken)
+    module = network()
+    forward = compiled(module, told.append)
+
+    assert torch.equal(forward(X), module(X))
+    assert torch.equal(forward(X), module(X))
+    assert told == ["compile off: the compiler failed (RuntimeError)"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="torch.compile needs a C compiler")
+def test_a_compiled_network_makes_the_same_step():
+    code = (
+        "import torch; from torch import nn; from tests.training.test_step import *\n"
+        "make = lambda: (torch.manual_seed(0), nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(),"
+        " nn.Flatten(), nn.Linear(144, 10)))[1]\n"
+        "x, plain, fast, told = X.view(30, 1, 8, 8), make(), make(), []\n"
+        "one, two = stepper(plain, clip=1.0), stepper(fast, clip=1.0)\n"
+        "two.forward = compiled(fast, told.append)\n"
+        "for _ in range(3): losses = one([x], Y, 0.1)[0], two([x], Y, 0.1)[0]\n"
+        "torch.testing.assert_close(*losses, rtol=1e-4, atol=1e-5)\n"
+        "weights = lambda module: torch.cat([p.detach().flatten() for p in module.parameters()])\n"
+        "torch.testing.assert_close(weights(plain), weights(fast), rtol=1e-3, atol=1e-5)\n"
+        "assert told == [], told"
+    )
+    environment = os.environ | {"TORCHINDUCTOR_COMPILE_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr

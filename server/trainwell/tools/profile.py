@@ -59,8 +59,9 @@ async def call(services: Services, arguments: Arguments) -> Result:
 def _told(found: dict[str, Any]) -> str:
     precisions = ", ".join(f"{name} {one['ms']:g} ms" for name, one in found["precisions"].items())
     parts = ", ".join(f"{name} {taken:g}" for name, taken in found["parts"].items())
+    largest = found["largest_batch"]["rows"]
     return (
-        f"A step of {found['batch_size']} rows on {found['device']}: {precisions}; "
-        f"compile {found['compile']['timed']}.\nMilliseconds by part ({found['precision']}): {parts}. Largest batch: {found['largest_batch']['rows']} rows.\n"
+        f"A step of {found['batch_size']} rows on {found['device']}: {precisions}; compile {found['compile']['timed']}."
+        f"\nMilliseconds by part ({found['precision']}): {parts}. Largest batch: {largest} rows.\n"
         f"{'; '.join(found['words'])}."
     )
