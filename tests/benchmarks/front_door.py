@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 LAYERS = {
     "tab": [{"type": "Linear", "out_features": 64}, "ReLU", {"type": "Linear", "out_features": 64}, "ReLU"],
-    "mlp": [{"type": "Linear", "out_features": 256}, "ReLU", {"type": "Linear", "out_features": 128}, "ReLU"],
+    "mnist": [{"type": "Linear", "out_features": 256}, "ReLU", {"type": "Linear", "out_features": 128}, "ReLU"],
 }
 BARE_SERVER = (
     "import anyio\n"
@@ -73,8 +73,9 @@ class Bench:
 
     def arrays(self, name: str) -> dict[str, str]:
         """A model and data for a work, through the front door."""
-        x, y = WORKS[name].rows()
-        np.savez(self.services.workspace.root / f"{name}.npz", X=x.numpy(), y=y.numpy())
+        rows = WORKS[name].rows()
+        x, y = rows.inputs[0].numpy(), rows.target.numpy()
+        np.savez(self.services.workspace.root / f"{name}.npz", X=x, y=y)
         data = self.call(
             "prepare_data",
             source=f"{name}.npz",
@@ -96,16 +97,17 @@ class Bench:
 
 def _hand_loops(connection: Connection, name: str, rows: int) -> None:
     """A process of its own in which the hand-written loops run, one thread, on request."""
-    import torch
+    import torch  # noqa: PLC0415 - this process only
 
-    from tests.benchmarks.loops import LOOPS
+    from tests.benchmarks.loops import LOOPS  # noqa: PLC0415
 
     torch.set_num_threads(1)
-    x, y = WORKS[name].rows()
-    work = replace(WORKS[name], rows=lambda: (x[:rows], y[:rows]))
-    steps = work.epochs * -(-rows // work.batch_size)
+    work, every = WORKS[name], WORKS[name].rows()
+    some = replace(every, inputs=(every.inputs[0][:rows],), target=every.target[:rows])
+    epochs = work.epochs or 1
+    steps = epochs * -(-rows // work.batch_size)
     while loop := connection.recv():
-        connection.send(LOOPS[loop](work.network(), x[:rows], y[:rows], work) / steps)
+        connection.send(LOOPS[loop](work.network(), some, work, epochs) / steps)
 
 
 def engine(
@@ -183,7 +185,7 @@ def first_step(bench: Bench, rounds: int) -> list[str]:
 
 def get_run_latency(bench: Bench, rounds: int) -> list[str]:
     """`get_run` over stdio while a run trains."""
-    given = bench.arrays("mlp")
+    given = bench.arrays("mnist")
 
     async def measure() -> list[float]:
         quiet = f"exec {sys.executable} -m trainwell --workspace {bench.services.workspace.root} serve 2>{os.devnull}"
@@ -225,7 +227,7 @@ def _environment(name: str, value: str) -> Generator[None]:
 
 SECTIONS = {
     "tab": lambda bench, rounds: engine(bench, rounds, "tab"),
-    "mlp": lambda bench, rounds: engine(bench, rounds, "mlp"),
+    "mnist": lambda bench, rounds: engine(bench, rounds, "mnist"),
     "start": server_start,
     "first_step": first_step,
     "get_run": get_run_latency,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+import torch.nn.functional as F  # noqa: N812
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -23,44 +24,53 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from tests.benchmarks.works import Inputs, Work
+    from tests.benchmarks.works import Rows, Work
 
 LR = 1e-3
 
 
-def seed(module: nn.Module, x: Inputs, y: Tensor, work: Work) -> float:
+def loss_of(output: Tensor, target: Tensor) -> Tensor:
+    """Cross entropy of class numbers, mean squared error of values."""
+    if target.is_floating_point():
+        return F.mse_loss(output, target.flatten(1))
+    return F.cross_entropy(output, target)
+
+
+def seed(module: nn.Module, rows: Rows, work: Work, epochs: int) -> float:
     """The loop of the seed's text: a DataLoader over a TensorDataset, AdamW as it comes, .item() each step."""
     start = time.perf_counter()
-    loader = DataLoader(TensorDataset(*x, y), batch_size=work.batch_size, shuffle=True)
+    loader = DataLoader(TensorDataset(*rows.inputs, rows.target), batch_size=work.batch_size, shuffle=True)
     optimizer = torch.optim.AdamW(module.parameters(), lr=LR)
     total = 0.0
-    for _ in range(work.epochs):
+    for _ in range(epochs):
         for *inputs, target in loader:
             optimizer.zero_grad()
-            loss = work.loss(module(*inputs), target)
+            loss = loss_of(module(*inputs), target)
             loss.backward()
             optimizer.step()
             total += loss.item() * len(target)
     return time.perf_counter() - start
 
 
-def bulk_fused(module: nn.Module, x: Inputs, y: Tensor, work: Work) -> float:
+def bulk_fused(module: nn.Module, rows: Rows, work: Work, epochs: int) -> float:
     """The best hand-written loop: one permutation an epoch, index_select, fused AdamW, nothing measured.
 
-    Images lie in channels_last, as the engine has them.
+    Networks with convolutions over pictures get their memory format.
     """
     start = time.perf_counter()
-    if any(isinstance(layer, nn.Conv2d) for layer in module.modules()):
+    pictures = any(isinstance(layer, nn.Conv2d) for layer in module.modules())
+    if pictures:
         module.to(memory_format=torch.channels_last)
-        x = tuple(column.contiguous(memory_format=torch.channels_last) if column.ndim == 4 else column for column in x)
     optimizer = torch.optim.AdamW(module.parameters(), lr=LR, fused=True)
     total = torch.zeros(())
-    for _ in range(work.epochs):
-        order = torch.randperm(len(y))
-        for first in range(0, len(y), work.batch_size):
+    for _ in range(epochs):
+        order = torch.randperm(len(rows))
+        for first in range(0, len(rows), work.batch_size):
             index = order[first : first + work.batch_size]
-            inputs = [column.index_select(0, index) for column in x]
-            loss = work.loss(module(*inputs), y.index_select(0, index))
+            inputs = [column.index_select(0, index) for column in rows.inputs]
+            if pictures:
+                inputs = [x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x for x in inputs]
+            loss = loss_of(module(*inputs), rows.target.index_select(0, index))
             loss.backward()
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
@@ -69,22 +79,22 @@ def bulk_fused(module: nn.Module, x: Inputs, y: Tensor, work: Work) -> float:
     return time.perf_counter() - start
 
 
-def engine(module: nn.Module, x: Inputs, y: Tensor, work: Work) -> float:
+def engine(module: nn.Module, rows: Rows, work: Work, epochs: int) -> float:
     """Our engine in fp32, with clipping, all telemetry, progress reports, validation and checkpoints."""
-    return _fit(module, x, y, work, "fp32")
+    return _fit(module, rows, work, epochs, "fp32")
 
 
-def engine_auto(module: nn.Module, x: Inputs, y: Tensor, work: Work) -> float:
+def engine_auto(module: nn.Module, rows: Rows, work: Work, epochs: int) -> float:
     """The same with precision auto: what a user gets."""
-    return _fit(module, x, y, work, "auto")
+    return _fit(module, rows, work, epochs, "auto")
 
 
-def lightning(module: nn.Module, x: Inputs, y: Tensor, work: Work) -> float:
+def lightning(module: nn.Module, rows: Rows, work: Work, epochs: int) -> float:
     """Lightning's Trainer with self.log each step; all else switched off."""
-    import logging
-    import warnings
+    import logging  # noqa: PLC0415
+    import warnings  # noqa: PLC0415
 
-    import pytorch_lightning as pl
+    import pytorch_lightning as pl  # noqa: PLC0415 - optional
 
     class Module(pl.LightningModule):
         def __init__(self) -> None:
@@ -92,7 +102,7 @@ def lightning(module: nn.Module, x: Inputs, y: Tensor, work: Work) -> float:
             self.module = module
 
         def training_step(self, batch: list[Tensor], _index: int) -> Tensor:
-            loss = work.loss(self.module(*batch[:-1]), batch[-1])
+            loss = loss_of(self.module(*batch[:-1]), batch[-1])
             self.log("loss", loss)
             return loss
 
@@ -108,12 +118,14 @@ def lightning(module: nn.Module, x: Inputs, y: Tensor, work: Work) -> float:
         "enable_progress_bar": False,
         "enable_model_summary": False,
     }
-    trainer = pl.Trainer(max_epochs=work.epochs, accelerator="cpu", devices=1, **quiet)
-    trainer.fit(Module(), DataLoader(TensorDataset(*x, y), batch_size=work.batch_size, shuffle=True))
+    trainer = pl.Trainer(max_epochs=epochs, accelerator="cpu", devices=1, **quiet)
+    trainer.fit(
+        Module(), DataLoader(TensorDataset(*rows.inputs, rows.target), batch_size=work.batch_size, shuffle=True)
+    )
     return time.perf_counter() - start
 
 
-LOOPS: dict[str, Callable[[nn.Module, Inputs, Tensor, Work], float]] = {
+LOOPS: dict[str, Callable[[nn.Module, Rows, Work, int], float]] = {
     "bulk_fused": bulk_fused,
     "engine": engine,
     "engine_auto": engine_auto,
@@ -130,36 +142,27 @@ class Arrays:
     target: np.ndarray
 
 
-def run_spec(work: Work, rows: int, precision: str) -> RunSpec:
+def run_spec(work: Work, rows: Rows, epochs: int, precision: str) -> RunSpec:
     """A run of this work with the defaults of `train`, but constant learning rate and no early end."""
-    classes = tuple(str(number) for number in range(work.num_classes))
-    shape = () if classes else work.inputs[0].shape
+    classes = tuple(str(number) for number in range(rows.outputs)) if rows.task == "classification" else ()
     config = train_config(
-        epochs=work.epochs, lr=LR, batch_size=work.batch_size, scheduler="constant", warmup=0.0, precision=precision
+        epochs=epochs, lr=LR, batch_size=work.batch_size, scheduler="constant", warmup=0.0, precision=precision
     )
-    return factories.run_spec(
-        model=model_spec(shapes=work.shapes),
-        data=prepared_data(
-            task=work.shapes.task,
-            inputs=work.inputs,
-            classes=classes,
-            class_counts=(),
-            target_shape=shape,
-            splits={"train": rows},
-        ),
-        config=config,
-    )
+    data = prepared_data(
+        inputs=rows.specs, classes=classes, class_counts=(), task=rows.task, splits={"train": len(rows)},
+        target_shape=tuple(rows.target.shape[1:]),
+    )  # fmt: skip
+    return factories.run_spec(model=model_spec(shapes=rows.shapes()), data=data, config=config)
 
 
-def _fit(module: nn.Module, x: Inputs, y: Tensor, work: Work, precision: str) -> float:
+def _fit(module: nn.Module, rows: Rows, work: Work, epochs: int, precision: str) -> float:
     seconds: list[float] = []
-    columns = tuple(column.numpy() for column in x)
-    train = Arrays(columns, y.numpy())
-    validation = Arrays(tuple(column[:512] for column in columns), y[:512].numpy())
+    train = Arrays(tuple(column.numpy() for column in rows.inputs), rows.target.numpy())
+    validation = Arrays(tuple(column[:64].numpy() for column in rows.inputs), rows.target[:64].numpy())
     with tempfile.TemporaryDirectory() as folder:
         fit(
             FitJob(
-                spec=run_spec(work, len(y), precision),
+                spec=run_spec(work, rows, epochs, precision),
                 module=module,
                 train=train,
                 validation=validation,

@@ -16,17 +16,16 @@ from statistics import median
 import torch
 
 from tests.benchmarks.loops import LOOPS
-from tests.benchmarks.works import Work, images, perceptron
+from tests.benchmarks.works import Work, flat_images, perceptron
 
 WORK = Work(
     name="wide",
     what="MLP 784-1024-1024-10 on 2,560 x 784, batch 256",
     batch_size=256,
-    epochs=16,
-    num_classes=10,
-    rows=lambda: images(2560),
+    rows=lambda: flat_images(2560),
     network=lambda: perceptron(784, (1024, 1024), 10),
 )
+EPOCHS = 16
 # name -> (loop, threads; None leaves them to the loop)
 CASES = {"one thread": ("bulk_fused", 1), "all cores": ("bulk_fused", os.cpu_count() or 1), "engine": ("engine", None)}
 # With a busy neighbour the engine may be slower than one thread by this ratio at most.
@@ -39,11 +38,11 @@ def child(case: str) -> None:
     loop, threads = CASES[case]
     if threads is not None:
         torch.set_num_threads(threads)
-    x, y = WORK.rows()
+    rows = WORK.rows()
     torch.manual_seed(0)
     module = WORK.network()
-    steps = WORK.epochs * -(-len(y) // WORK.batch_size)
-    sys.stdout.write(f"{LOOPS[loop](module, x, y, WORK) / steps}\n")
+    steps = EPOCHS * -(-len(rows) // WORK.batch_size)
+    sys.stdout.write(f"{LOOPS[loop](module, rows, WORK, EPOCHS) / steps}\n")
 
 
 def seconds_per_step(case: str, environment: dict[str, str]) -> float:
