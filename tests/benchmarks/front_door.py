@@ -97,9 +97,9 @@ class Bench:
 
 def _hand_loops(connection: Connection, name: str, rows: int) -> None:
     """A process of its own in which the hand-written loops run, one thread, on request."""
-    import torch  # noqa: PLC0415 - this process only
+    import torch
 
-    from tests.benchmarks.loops import LOOPS  # noqa: PLC0415
+    from tests.benchmarks.loops import LOOPS
 
     torch.set_num_threads(1)
     work, every = WORKS[name], WORKS[name].rows()

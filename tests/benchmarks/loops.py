@@ -91,10 +91,10 @@ def engine_auto(module: nn.Module, rows: Rows, work: Work, epochs: int) -> float
 
 def lightning(module: nn.Module, rows: Rows, work: Work, epochs: int) -> float:
     """Lightning's Trainer with self.log each step; all else switched off."""
-    import logging  # noqa: PLC0415
-    import warnings  # noqa: PLC0415
+    import logging
+    import warnings
 
-    import pytorch_lightning as pl  # noqa: PLC0415 - optional
+    import pytorch_lightning as pl
 
     class Module(pl.LightningModule):
         def __init__(self) -> None:

@@ -91,7 +91,7 @@ def handwritten(count: int) -> tuple[np.ndarray, np.ndarray]:
 
     Each is enlarged to 24 x 24, put at a random place of a 28 x 28 image, and gets some noise.
     """
-    from sklearn.datasets import load_digits  # noqa: PLC0415 - slow to import, and only this work needs it
+    from sklearn.datasets import load_digits
 
     generator = np.random.default_rng(0)
     data = load_digits()
