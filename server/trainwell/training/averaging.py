@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from trainwell.contract.specs import TrainConfig
     from trainwell.training.batches import Batches
+    from trainwell.training.streams import Streamed
     from trainwell.training.optimizers import Optimizer
 
 # While fewer steps were made than the decay looks back on, it is (1 + n) / (10 + n), so that a short run forgets its
@@ -192,7 +193,7 @@ def told(config: TrainConfig) -> list[str]:
     return words + (["ema off: swa is the other average that was asked for"] if config.ema else [])
 
 
-def gather_statistics(module: nn.Module, batches: Batches) -> None:
+def gather_statistics(module: nn.Module, batches: Batches | Streamed) -> None:
     """Set batch norm's running statistics to those of the weights at hand. Leaves the module in evaluation mode."""
     norms = [layer for layer in module.modules() if isinstance(layer, _BatchNorm) and layer.track_running_stats]
     module.eval()

@@ -230,6 +230,8 @@ def _open_delimited(path: Path, only: Sequence[str] | None, factor: float) -> Ta
 def _look_at_delimited(path: Path) -> TableFile:
     """Rows from several places of a large file; lines that cannot be read there are passed over."""
     dialect = survey(path, whole=False)
+    if dialect.records <= 2 * _sample_rows(len(dialect.names)):
+        return _open_delimited(path, None, _TYPED_FACTOR)
     text = sample_lines(path, dialect, _sample_rows(len(dialect.names)), SAMPLE_PLACES)
     frame = _parse(path, text, dialect, list(range(len(dialect.names))), ragged=True)
     notes = [*dialect.notes, *_sampled(dialect.records, frame.height, about=dialect.about)]
@@ -277,7 +279,7 @@ def _open_parquet(path: Path, only: Sequence[str] | None, *, sample: bool) -> Ta
     if only is not None and set(only) <= set(schema.names()):
         schema = pl.Schema({name: kind for name, kind in schema.items() if name in set(only)})
     each = _sample_rows(len(schema)) // SAMPLE_PLACES
-    sample = sample and rows > each * SAMPLE_PLACES
+    sample = sample and rows > 2 * each * SAMPLE_PLACES
     looked = each * SAMPLE_PLACES if sample else rows
     # Metadata sizes lie by compression; rows times the width of each type does not.
     held = looked * sum(_bytes_per_value(kind) for kind in schema.dtypes())
