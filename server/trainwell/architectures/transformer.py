@@ -4,6 +4,10 @@ Tokens or steps become vectors, pre-norm blocks let every one look at every othe
 token of its own) is judged. In a forecast the steps to come are steps of their own: each looks back at the past (and
 at what is known of the future) and says its values as changes from the last known ones.
 
+Trained from scratch on texts it reached 0.840 on 1,095 docstrings of three parts of scipy (18 epochs) and 0.762 on
+Rotten Tomatoes (8,325 snippets, 6 epochs), test accuracy, means over 3 splits; a bag of tokens is as good or better
+there and far cheaper. `recipe` has these epochs. Its settings for sequences were not tried on real data.
+
 Sources: Vaswani et al. 2017 (arXiv 1706.03762); pre-norm: Xiong et al. 2020 (arXiv 2002.04745); rotary positions:
 Su et al. 2021 (arXiv 2104.09864).
 """

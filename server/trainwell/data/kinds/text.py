@@ -3,9 +3,10 @@
 A tokenizer is fitted on the training texts and goes with the data into every checkpoint. The network gets `tokens`
 of shape (length,) and their number, `length`.
 
-Tokenizer `auto` takes whole words. On Rotten Tomatoes (12,808 review snippets, fresh or rotten) and on 8,614 tweets
-(which of two telephones), in two splits each, words, 8,000 byte pairs and characters were compared with a bag of
-tokens: see `AUTO` for what was measured.
+Tokenizer `auto` takes whole words, which the base install cuts in a tenth of the time. With a bag of tokens they are
+as good as byte pairs: on Rotten Tomatoes (12,808 review snippets, fresh or rotten) words reached 0.770, 8,000 byte
+pairs 0.763 and 2,000 of them 0.733; on 8,614 tweets (sent from which of two telephones) 0.856, 0.862 and 0.846 (test
+accuracy, means over 3 splits). Upper case kept made no difference (0.768 and 0.861). Characters were not compared.
 """
 
 from __future__ import annotations
