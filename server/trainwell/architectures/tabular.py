@@ -24,7 +24,7 @@ from trainwell.architectures._activations import ACTIVATIONS, Activation
 from trainwell.architectures._entry import flat, num_features
 from trainwell.architectures._init import Init, initialise, scheme
 from trainwell.architectures._stack import Stack
-from trainwell.contract.specs import Recipe, Shapes, Spec
+from trainwell.contract.specs import Shapes, Spec
 
 ACCEPTS = frozenset({"features", "categories"})
 
@@ -129,12 +129,3 @@ def build(config: Config, shapes: Shapes) -> nn.Module:
     layers["output"] = nn.Linear(width, shapes.num_outputs)
     initialise(layers.values(), config.init)
     return Stack(flat(shapes), layers)
-
-
-def recipe(config: Config, shapes: Shapes) -> Recipe:  # noqa: ARG001 - the same for every config
-    """The general rate and epochs; batches of 256 rows on large tables, whose noise does these networks good."""
-    rows = shapes.rows or 0
-    return Recipe(batch_size=256 if rows >= LARGE_ROWS else None)
-
-
-LARGE_ROWS = 20_000
