@@ -40,7 +40,7 @@ _NOT_FAMILIES = {"check"}
 # What `auto` takes, by the role of the first input; tables of enough rows and not too many columns get `tabular`.
 _CHOICE: dict[Role, str] = {"features": "mlp", "image": "cnn", "sequence": "gru", "tokens": "bag"}
 # Below these rows mlp was as good or better (breast cancer, vehicle, diabetes), above them tabular (letter, magic,
-# phoneme, satimage); with more inputs than these, mostly of categories, it takes three times as long for nothing.
+# satimage); with more inputs than these, mostly of categories, it takes three times as long for little (adult).
 _TABLE_ROWS, _TABLE_INPUTS = 2_000, 100
 
 

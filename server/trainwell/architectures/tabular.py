@@ -4,6 +4,22 @@ A plain network sees a column as a straight line and finds it hard to learn what
 not. The cosines give it that: every column x becomes x and cos(2 pi (f x + p)) for a few frequencies f and phases p
 that are learnt with the rest.
 
+Test accuracy, means over 3 splits, AdamW, one cycle up to lr 2e-3, at most 40 epochs:
+
+| table (training rows, inputs) | tabular | `mlp` | boosted trees (scikit-learn, as they come) |
+|---|---|---|---|
+| letter (13,000, 16) | 0.976 | 0.965 | 0.958 |
+| magic (12,400, 10) | 0.885 | 0.877 | 0.881 |
+| satimage (4,200, 36) | 0.919 | 0.915 | 0.918 |
+| spambase (3,000, 57) | 0.954 | 0.954 | 0.958 |
+| digits (1,170, 64) | 0.974 | 0.972 | 0.968 |
+| breast cancer (370, 30) | 0.971 | 0.980 | 0.956 |
+| vehicle (550, 18) | 0.795 | 0.815 | 0.757 |
+
+On one split, of a trial version with the same layers: diamonds (R2) 0.9925 against 0.9909 and 0.9920, adult 0.856
+against 0.855 and 0.869; where most columns are categories, trees stay ahead. It takes 2 to 2.5 times the time of `mlp`:
+letter 26 s of one core.
+
 Sources: numerical embeddings, Gorishniy et al. 2022 (arXiv 2203.05556); small frequencies at the start and a learnt
 scale of each column, RealMLP, Holzmüller et al. 2024 (arXiv 2407.04491). TabM's members (Gorishniy et al. 2024, arXiv
 2410.24210) were tried with one member a row, which costs no more than one network, and lost to one network (phoneme
