@@ -19,6 +19,7 @@ from __future__ import annotations
 import importlib
 import json
 import pkgutil
+from math import prod
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from pydantic import ValidationError
@@ -36,8 +37,11 @@ if TYPE_CHECKING:
 
 AUTO = "auto"
 _NOT_FAMILIES = {"check"}
-# What `auto` takes, by the role of the first input.
+# What `auto` takes, by the role of the first input; tables of enough rows and not too many columns get `tabular`.
 _CHOICE: dict[Role, str] = {"features": "mlp", "image": "cnn", "sequence": "gru", "tokens": "bag"}
+# Below these rows mlp was as good or better (breast cancer, vehicle, diabetes), above them tabular (letter, magic,
+# satimage); with more inputs than these, mostly of categories, it takes three times as long for little (adult).
+_TABLE_ROWS, _TABLE_INPUTS = 2_000, 100
 
 
 class Family(Protocol):
@@ -86,7 +90,7 @@ def choose(name: str, shapes: Shapes) -> str:
         TrainwellError: `unknown_architecture`; `architecture_does_not_fit` when it cannot take these inputs.
     """
     if name == AUTO:
-        return "autoencoder" if shapes.task == "reconstruction" else _CHOICE.get(shapes.inputs[0].role, "mlp")
+        return _automatic(shapes)
     roles = {spec.role for spec in shapes.inputs}
     if not roles <= accepts(name):
         fitting = [family for family in names() if roles <= accepts(family)]
@@ -142,6 +146,16 @@ def build(name: str, options: Mapping[str, Any], shapes: Shapes) -> nn.Module:
 def schemas() -> dict[str, dict[str, Any]]:
     """JSON Schema of each family's options, by name, without pydantic's titles."""
     return {name: _untitled(config_class(name).model_json_schema()) for name in names()}
+
+
+def _automatic(shapes: Shapes) -> str:
+    if shapes.task == "reconstruction":
+        return "autoencoder"
+    roles = {spec.role for spec in shapes.inputs}
+    inputs = sum(prod(spec.shape) for spec in shapes.inputs)
+    if roles <= {"features", "categories"} and (shapes.rows or 0) >= _TABLE_ROWS and inputs <= _TABLE_INPUTS:
+        return "tabular"
+    return _CHOICE.get(shapes.inputs[0].role, "mlp")
 
 
 def _family(name: str) -> Family:

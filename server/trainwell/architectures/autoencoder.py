@@ -2,8 +2,7 @@
 
 Dense for tables, convolutional for images. What it gives is the input again, flattened: values of a table on their
 standardised scale, pixels as (value - mean) / std. Beside the bent way through the layers a straight linear one leads
-into the code and out of it, so that at the start of training it is near what PCA of the same width could learn, and
-the layers learn what PCA cannot.
+into the code and out of it: that alone can become PCA of the same width, and the layers learn what PCA cannot.
 
 Source: Hinton and Salakhutdinov 2006 (Science 313).
 """

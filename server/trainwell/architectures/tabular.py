@@ -4,6 +4,22 @@ A plain network sees a column as a straight line and finds it hard to learn what
 not. The cosines give it that: every column x becomes x and cos(2 pi (f x + p)) for a few frequencies f and phases p
 that are learnt with the rest.
 
+Test accuracy, means over 3 splits, AdamW, one cycle up to lr 2e-3, at most 40 epochs:
+
+| table (training rows, inputs) | tabular | `mlp` | boosted trees (scikit-learn, as they come) |
+|---|---|---|---|
+| letter (13,000, 16) | 0.976 | 0.965 | 0.958 |
+| magic (12,400, 10) | 0.885 | 0.877 | 0.881 |
+| satimage (4,200, 36) | 0.919 | 0.915 | 0.918 |
+| spambase (3,000, 57) | 0.954 | 0.954 | 0.958 |
+| digits (1,170, 64) | 0.974 | 0.972 | 0.968 |
+| breast cancer (370, 30) | 0.971 | 0.980 | 0.956 |
+| vehicle (550, 18) | 0.795 | 0.815 | 0.757 |
+
+On one split, of a trial version with the same layers: diamonds (R2) 0.9925 against 0.9909 and 0.9920, adult 0.856
+against 0.855 and 0.869; where most columns are categories, trees stay ahead. It takes 2 to 2.5 times the time of `mlp`:
+letter 26 s of one core.
+
 Sources: numerical embeddings, Gorishniy et al. 2022 (arXiv 2203.05556); small frequencies at the start and a learnt
 scale of each column, RealMLP, Holzmüller et al. 2024 (arXiv 2407.04491). TabM's members (Gorishniy et al. 2024, arXiv
 2410.24210) were tried with one member a row, which costs no more than one network, and lost to one network (phoneme
@@ -24,7 +40,7 @@ from trainwell.architectures._activations import ACTIVATIONS, Activation
 from trainwell.architectures._entry import flat, num_features
 from trainwell.architectures._init import Init, initialise, scheme
 from trainwell.architectures._stack import Stack
-from trainwell.contract.specs import Recipe, Shapes, Spec
+from trainwell.contract.specs import Shapes, Spec
 
 ACCEPTS = frozenset({"features", "categories"})
 
@@ -129,12 +145,3 @@ def build(config: Config, shapes: Shapes) -> nn.Module:
     layers["output"] = nn.Linear(width, shapes.num_outputs)
     initialise(layers.values(), config.init)
     return Stack(flat(shapes), layers)
-
-
-def recipe(config: Config, shapes: Shapes) -> Recipe:  # noqa: ARG001 - the same for every config
-    """The general rate and epochs; batches of 256 rows on large tables, whose noise does these networks good."""
-    rows = shapes.rows or 0
-    return Recipe(batch_size=256 if rows >= LARGE_ROWS else None)
-
-
-LARGE_ROWS = 20_000

@@ -53,7 +53,9 @@ class Result(Answer):
 async def call(services: Services, arguments: Arguments) -> Result:
     """Have a worker build and check it, then enter the handle."""
     prepared = services.store.artifacts.data(services.find("data", arguments.data, "data"))
-    asked, options = _asked_for(services, arguments)
+    asked, options = _asked_for(arguments)
+    if asked == "module":
+        services.workspace.require("code", "module", arguments.module)
     built = await services.ask(
         "build", data=prepared.model_dump(mode="json"), architecture=asked, options=options,
         max_parameters=services.max_parameters(),
@@ -100,11 +102,11 @@ def _told(spec: ModelSpec, parameters: int, report: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _asked_for(services: Services, arguments: Arguments) -> tuple[str, dict[str, Any]]:
+def _asked_for(arguments: Arguments) -> tuple[str, dict[str, Any]]:
     """The architecture and its options, from whichever way of saying it was taken.
 
     Raises:
-        TrainwellError: `exactly_one`, when two ways were taken at once; `not_allowed`.
+        TrainwellError: `exactly_one`, when two ways were taken at once.
     """
     ways: dict[str, Any] = {
         "layers": arguments.layers, "module": arguments.module, "pretrained": arguments.pretrained,
@@ -124,8 +126,6 @@ def _asked_for(services: Services, arguments: Arguments) -> tuple[str, dict[str,
             allowed=["layers", "module (and options: its arguments)", "pretrained (and options)",
                      "architecture and options"],
         )  # fmt: skip
-    if way == "module":
-        services.workspace.require("code", "module", arguments.module)
     inside = {
         "layers": {"layers": arguments.layers},
         "module": {"module": arguments.module, "arguments": options},
