@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from trainwell.contract.specs import TrainConfig
     from trainwell.training.batches import Batches
-    from trainwell.training.streams import Streamed
     from trainwell.training.optimizers import Optimizer
+    from trainwell.training.streams import Streamed
 
 # While fewer steps were made than the decay looks back on, it is (1 + n) / (10 + n), so that a short run forgets its
 # start (as in TensorFlow's ExponentialMovingAverage).
