@@ -45,16 +45,17 @@ def test_every_automatic_choice_is_told_and_a_given_one_is_not():
 
 def test_selu_comes_with_what_keeps_its_scale():
     options = architectures.resolve("mlp", {"activation": "selu"}, shapes(30))
-    kinds = {type(layer) for layer in architectures.build("mlp", options, shapes(30))}
+    _, *layers = architectures.build("mlp", options, shapes(30))
+    kinds = {type(layer) for layer in layers}
 
     assert options["init"] == "lecun"
     assert kinds == {nn.Linear, nn.SELU, nn.AlphaDropout}
 
 
 def test_no_hidden_layers_make_a_linear_model():
-    module = architectures.build("mlp", {"hidden_dims": []}, shapes(30))
+    _, *layers = architectures.build("mlp", {"hidden_dims": []}, shapes(30))
 
-    assert [type(layer) for layer in module] == [nn.Linear]
+    assert [type(layer) for layer in layers] == [nn.Linear]
 
 
 @pytest.mark.parametrize(
@@ -105,7 +106,7 @@ def learn(bunch, *, epochs=40, batch_size=64, lr=2e-3, seed=0):
 
 
 def test_the_defaults_read_digits():
-    assert learn(load_digits()) >= 0.975
+    assert np.mean([learn(load_digits(), seed=seed) for seed in range(3)]) >= 0.975
 
 
 def test_the_defaults_tell_breast_cancer():

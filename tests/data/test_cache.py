@@ -196,7 +196,7 @@ def test_a_damaged_memory_of_hashes_is_made_anew(workspace, monkeypatch):
     (workspace.root / "t.csv").write_text("x,y\n" + "".join(f"{n},{'ab'[n % 3 > 0]}\n" for n in range(90)))
     call = {"source": "t.csv", "target": "y", "columns": ["x"]}
     handle = data.prepare(workspace, call).handle
-    (memory,) = (workspace.state / "data" / "hashes").iterdir()
+    (memory,) = (workspace.state / "hashes").iterdir()
     for text in ("", "[]", '{"state": 1}', "\x00"):
         memory.write_text(text)
         assert data.prepare(workspace, call).handle == handle

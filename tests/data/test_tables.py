@@ -221,7 +221,8 @@ def test_inspecting_counts_columns_gaps_and_classes(workspace):
 )
 def test_a_suspicious_column_is_warned_of_when_inspected_and_when_prepared(workspace, column, code):
     rng = random.Random(0)
-    lines = ["x,c,y"] + [f"{rng.gauss(0, 1)},{column(n)},{'ab'[n % 2]}" for n in range(200)]
+    lines = ["x,z,w,c,y"]
+    lines += [f"{rng.gauss(0, 1)},{rng.gauss(0, 1)},{n % 7},{column(n)},{'ab'[n % 2]}" for n in range(200)]
     source = write(workspace, "s.csv", "\n".join(lines))
     seen = data.inspect(workspace, {"source": source, "target": "y"})
     prepared = data.prepare(workspace, {"source": source, "target": "y"})

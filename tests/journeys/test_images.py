@@ -81,7 +81,7 @@ def test_other_images_are_judged_by_their_own_raw_files(call, trained, small_dig
     found = load_digits()
     images = (found.images[:300] * 15.9).astype(np.uint8).repeat(2, 1).repeat(2, 2)
     mnist.write_folder(services.workspace.root / "enlarged", images, found.target[:300])
-    run = trained(call("prepare_data", source="small")["data"], "cnn", {"channels": [8, 16]}, epochs=4)
+    run = trained(call("prepare_data", source="small")["data"], "cnn", {"channels": [8, 16]}, epochs=8)
     other = call("prepare_data", source="enlarged")
     assert other["inputs"] == {"image": [1, 16, 16]}
     assert call("evaluate", run=run, data=other["data"])["metrics"]["accuracy"] > 0.8

@@ -13,7 +13,7 @@ from torch import nn
 class Net(nn.Module):
     def __init__(self, width: int):
         super().__init__()
-        self.layers = nn.Sequential(nn.Linear(64, width), nn.ReLU(), nn.Linear(width, 10))
+        self.layers = nn.Sequential(nn.Linear(61, width), nn.ReLU(), nn.Linear(width, 10))
 
     def forward(self, x):
         return self.layers(x)
@@ -33,7 +33,7 @@ def services(tmp_path):
 def test_it_is_trained_saved_and_loaded_while_its_file_stays_as_it_was(call, refuse, trained, services):
     data = call("prepare_data", source="digits")["data"]
     built = call("build_model", data=data, module="net.py:Net", options={"width": 64})
-    assert built["parameters"] == 65 * 64 + 65 * 10
+    assert built["parameters"] == 62 * 64 + 65 * 10
     run = trained(data, "module", OPTIONS, epochs=15)
     assert call("evaluate", run=run)["metrics"]["accuracy"] > 0.9
     call("save_checkpoint", run=run, path="own.safetensors")
@@ -48,7 +48,7 @@ def test_it_is_trained_saved_and_loaded_while_its_file_stays_as_it_was(call, ref
 
 def test_a_process_without_permission_neither_builds_nor_trains_nor_judges_it(call, trained, services):
     data = call("prepare_data", source="iris")["data"]
-    net = NETWORK.replace("64, width", "4, width").replace("width, 10", "width, 3")
+    net = NETWORK.replace("61, width", "4, width").replace("width, 10", "width, 3")
     (services.workspace.root / "net.py").write_text(net, encoding="utf-8")
     model = call("build_model", data=data, **{"module": OPTIONS["module"], "options": OPTIONS["arguments"]})["model"]
     run = trained(data, "module", OPTIONS, epochs=2)

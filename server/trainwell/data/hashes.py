@@ -42,7 +42,7 @@ def remembered_hash(workspace: Workspace, source: Source) -> str:
 
 def _place(workspace: Workspace, path: Path) -> Path:
     name = hashlib.sha256(os.fsencode(path)).hexdigest()[:32]
-    return workspace.state / "data" / "hashes" / f"{name}.json"
+    return workspace.state / "hashes" / f"{name}.json"
 
 
 def _known(place: Path) -> tuple[str, str] | None:
