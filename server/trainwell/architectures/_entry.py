@@ -68,7 +68,7 @@ class Flat(nn.Module):
 
     def __init__(self, shapes: Shapes) -> None:
         super().__init__()
-        self.parts = nn.ModuleList(_part(spec) for spec in shapes.inputs)
+        self.parts = nn.ModuleList(entry_of(spec) for spec in shapes.inputs)
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """See the class. A length is left out: behind the end of a short row there are zeros."""
@@ -107,11 +107,6 @@ def flat(shapes: Shapes) -> nn.Module:
     return FlatNumbers() if only_numbers else Flat(shapes)
 
 
-def entry_of(spec: TensorSpec) -> nn.Module:
-    """From one input to floating point, its shape kept where it holds numbers."""
-    return _part(spec)
-
-
 def embedded_width(size: int) -> int:
     """Width of the embedding of so many categories or tokens."""
     return int(min(MOST_EMBEDDED, max(2, round(4 * size ** (1 / 6)))))
@@ -142,7 +137,8 @@ def _width(spec: TensorSpec) -> int:
     return MOST_EMBEDDED if spec.role == "tokens" else prod(spec.shape)
 
 
-def _part(spec: TensorSpec) -> nn.Module:
+def entry_of(spec: TensorSpec) -> nn.Module:
+    """From one input to floating point, its shape kept where it holds numbers."""
     if spec.role == "length":
         return _Nothing()
     if spec.role == "categories":

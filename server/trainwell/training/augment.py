@@ -135,7 +135,7 @@ def make(config: TrainConfig, data: PreparedData) -> Augment | None:
     if not config.augment:
         return None
     asked, roles = set(config.augment), tuple(spec.role for spec in data.inputs)
-    _check(asked, roles, data)
+    check(asked, data)
     pictures = data.inputs[0]
     fill = pictures.mean or (0.0,)
     geometry: dict[str, Callable[[Tensor, Generator], Tensor]] = {
@@ -218,11 +218,17 @@ def cutout(x: Tensor, fill: tuple[float, ...], generator: Generator) -> Tensor:
     return torch.where(inside.unsqueeze(1), value.to(x.dtype), x)
 
 
-def _check(asked: set[str], roles: tuple[str, ...], data: PreparedData) -> None:
+def check(asked: set[str], data: PreparedData) -> None:
+    """Refuse changes that these data cannot take.
+
+    Raises:
+        TrainwellError: `augmentation_does_not_fit`.
+    """
+    roles = {spec.role for spec in data.inputs}
     only_images = asked - {"mixup"}
     mixes = asked & {"mixup", "cutmix"}
     problem: str | None = None
-    if only_images and roles[0] != "image":
+    if only_images and data.inputs[0].role != "image":
         problem = f"{', '.join(sorted(only_images))} is for images."
     elif mixes and data.task == "reconstruction":
         problem = "A mixture of two rows is nothing that could be reconstructed."

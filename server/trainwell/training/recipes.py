@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from trainwell import architectures
 from trainwell.contract.errors import TrainwellError, did_you_mean
 from trainwell.contract.specs import TrainConfig
+from trainwell.training import augment
 from trainwell.training.batches import automatic_batch_size, batch_sizes
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ LARGEST_LR = 1.0
 # A given rate for a batch this many times the usual one is obeyed, and what scaling would take is told.
 LARGE_BATCH = 2
 AUGMENTATIONS = ("flip", "crop", "rotate", "cutout", "color", "mixup", "cutmix")
-ONLY_IMAGES = frozenset(AUGMENTATIONS) - {"mixup"}
 
 
 def resolve(
@@ -138,11 +138,7 @@ def _check_augmentations(asked: tuple[str, ...], data: PreparedData) -> None:
                 "unknown_augmentation", "There is no augmentation of this name.", argument=f"augment/{number}",
                 got=name, allowed=list(AUGMENTATIONS), hint=did_you_mean(name, AUGMENTATIONS),
             )  # fmt: skip
-        if name in ONLY_IMAGES and data.inputs[0].role != "image":
-            raise TrainwellError(
-                "augmentation_does_not_fit", f"{name} is for images.", argument=f"augment/{number}", got=name,
-                allowed=["mixup"] if data.task != "reconstruction" else [], hint="Leave it out.",
-            )  # fmt: skip
+    augment.check(set(asked), data)
 
 
 def _told(chosen: Mapping[str, float | tuple[str, ...]], architecture: str, rate_words: str) -> list[str]:
