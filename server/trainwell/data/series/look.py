@@ -26,6 +26,8 @@ _LOOKED_AT_BYTES = 1 << 18
 # A float array (N, T, C) with more channels than this, or fewer steps than channels, is something else.
 _MOST_CHANNELS = 64
 _FEWEST_STEPS = 20
+# A wider table is no series of a few measurements; to look at each column would take minutes.
+_MOST_COLUMNS = 500
 
 
 def recognise(source: Source) -> int:
@@ -64,7 +66,7 @@ def is_time_series(source: Source) -> bool:
         frame = _first_rows(source)
     except TrainwellError:
         return False
-    if frame is None or frame.height < _FEWEST_STEPS:
+    if frame is None or frame.height < _FEWEST_STEPS or frame.width > _MOST_COLUMNS:
         return False
     found = [recognise_column(series) for series in frame.get_columns()]
     dates = [values for column, values in found if column.kind == "date" and not column.missing]

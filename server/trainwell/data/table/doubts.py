@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 Numbers = np.ndarray[Any, Any]
 
 _FEWEST_ROWS = 50
-_LOOKED_ROWS = 50_000
+_LOOKED_ROWS, _LOOKED_COLUMNS = 50_000, 500
 # An outlier lies this many widths of the middle 98 % beyond it; more of them than this share are a tail.
 _FAR, _MOST_OUTLIERS = 3.0, 0.01
 _FEW_STEPS = 30
@@ -47,14 +47,14 @@ def outliers(columns: Sequence[Column], table: TypedTable) -> list[Warned]:
     """Numbers far beyond all others, and numbers that stand for something else, such as -999.
 
     Args:
-        columns: Those that are looked at.
+        columns: Those that are looked at; the first `_LOOKED_COLUMNS` numbers count.
         table: Their cells; the first `_LOOKED_ROWS` usable rows count.
     """
     rows = table.rows[:_LOOKED_ROWS]
     found: list[Warned] = []
-    for column in columns:
-        if column.kind != "number" or len(rows) < _FEWEST_ROWS:
-            continue
+    for column in [column for column in columns if column.kind == "number"][:_LOOKED_COLUMNS]:
+        if len(rows) < _FEWEST_ROWS:
+            break
         cells = table.frame[column.name].gather(rows)
         known = np.flatnonzero(cells.is_not_null().to_numpy())
         values = cells.drop_nulls().cast(pl.Float64).to_numpy()

@@ -27,6 +27,8 @@ MOST_LEVELS = 63
 MOST_EMBEDDED, _LEAST_SEEN = 5_000, 2
 # Quantiles need no more rows than this.
 MOST_FIT_ROWS = 200_000
+# So many plain columns of numbers are worth a path of their own, in blocks that stay small in memory.
+_WIDE, _BLOCK_COLUMNS = 100, 200
 _SECONDS_A_DAY = 86_400.0
 # (name, period in days, phase from the epoch in days): 1970-01-01 was a Thursday.
 _CYCLES = (("year", 365.2425, 0.0), ("week", 7.0, 3.0), ("day", 1.0, 0.0))
@@ -45,7 +47,7 @@ def fit_column(column: Column, train: pl.Series, *, embed: bool = True) -> Encod
     given = train.drop_nulls()
     missing = train.null_count() > 0
     base = {"name": column.name, "reading": column.reading, "missing": missing}
-    if given.is_empty() or (given.n_unique() < 2 and not missing):
+    if given.is_empty() or not (missing or _varies(given)):
         return None
     if column.kind == "category":
         counts = (
@@ -109,10 +111,12 @@ def encode_frame(encodings: Sequence[Encoding], frame: pl.DataFrame) -> np.ndarr
         (rows, sum of widths) float32, finite.
     """
     out = np.zeros((frame.height, sum(map(width, encodings))), np.float32)
+    done = _encode_plain(encodings, frame, out)
     start = 0
     for encoding in encodings:
         stop = start + width(encoding)
-        if stop == start:
+        if stop == start or encoding["name"] in done:
+            start = stop
             continue
         _ENCODERS[encoding["as"]](encoding, frame[encoding["name"]], out[:, start:stop])
         start = stop
@@ -145,6 +149,33 @@ def read_columns(encodings: Sequence[Encoding], frame: pl.DataFrame) -> pl.DataF
             values = values.set(values.is_infinite() | values.is_nan(), None)
         series.append(values.alias(encoding["name"]))
     return pl.DataFrame(series)
+
+
+def _varies(given: pl.Series) -> bool:
+    if given.dtype.is_numeric():
+        return bool(given.min() != given.max())  # counting takes far longer, and a wide table has many columns
+    return given.n_unique() > 1
+
+
+def _encode_plain(encodings: Sequence[Encoding], frame: pl.DataFrame, out: np.ndarray) -> set[str]:
+    """Scale the numbers without gaps of a wide table all at a time; returns the columns that are done."""
+    places = np.cumsum([0, *map(width, encodings)])[:-1]
+    plain = [
+        (encoding, place)
+        for encoding, place in zip(encodings, places, strict=True)
+        if encoding["as"] == "number" and "center" in encoding and not encoding["missing"]
+    ]
+    if len(plain) < _WIDE:
+        return set()
+    for start in range(0, len(plain), _BLOCK_COLUMNS):
+        block = plain[start : start + _BLOCK_COLUMNS]
+        named = pl.DataFrame([frame.get_column(encoding["name"]) for encoding, _ in block])
+        cells = named.select(
+            pl.col(encoding["name"]).cast(pl.Float64).fill_null(encoding["median"]) for encoding, _ in block
+        )
+        scale = {key: np.array([encoding[key] for encoding, _ in block]) for key in ("center", "scale")}
+        out[:, [place for _, place in block]] = apply_scale(cells.to_numpy(), scale)
+    return {encoding["name"] for encoding, _ in plain}
 
 
 def _fit_number(values: np.ndarray) -> Encoding:

@@ -70,8 +70,9 @@ def require(names: Iterable[str], known: Sequence[str], argument: str) -> None:
     Raises:
         TrainwellError: `missing_column`, with the nearest name.
     """
+    there = set(known)
     for name in names:
-        if name not in known:
+        if name not in there:
             raise TrainwellError(
                 "missing_column",
                 "There is no column of this name.",

@@ -10,7 +10,7 @@ import polars as pl
 
 from trainwell.contract.errors import TrainwellError
 from trainwell.contract.text import quoted
-from trainwell.data.table.columns import Column, missing_cells, read_as, recognise
+from trainwell.data.table.columns import Column, missing_cells, read_as, recognise, recognise_plain
 from trainwell.data.table.read import open_table
 from trainwell.data.wording import counted
 
@@ -96,10 +96,13 @@ def read_typed(
     columns: dict[str, Column] = {}
     values: dict[str, pl.Series] = {}
     for frame in file.groups():
+        plain = recognise_plain(frame)
         pending = frame.get_columns()[::-1]
         del frame
         while pending:
-            column, series = recognise(pending.pop(), decimal_comma=file.decimal_comma)
+            raw = pending.pop()
+            column, series = plain.pop(raw.name, None) or recognise(raw, decimal_comma=file.decimal_comma)
+            del raw
             columns[column.name] = column
             if column.kind == "empty":
                 series = pl.Series(column.name, [None] * len(series), pl.String)

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 _NAMES = ("text", "review", "sentence", "comment", "message", "content", "body", "tweet", "headline", "title")
 # A table with more other columns than this is a table with a text in it, rather than texts with a label.
 MOST_OTHERS = 3
+# Of a wide table the first columns tell whether there are words in it.
+_LOOKED_COLUMNS = 200
 # Kinds of columns that hold words.
 _WORDS = ("text", "category")
 _LOOK_ROWS, _LOOK_BYTES = 200, 1 << 18
@@ -70,10 +72,10 @@ def fits(source: Source) -> int:
     frame = _head(source)
     if frame is None or not frame.width:
         return 0
-    columns = [recognise_column(series)[0] for series in frame.get_columns()]
+    columns = [recognise_column(series)[0] for series in frame.get_columns()[:_LOOKED_COLUMNS]]
     texts = [column for column in columns if column.kind == "text"]
     strings = [column for column in columns if column.kind in {"text", "category"}]
-    others = len(columns) - len(texts)
+    others = frame.width - len(texts)
     return 3 if len(texts) == 1 and others <= MOST_OTHERS else int(bool(strings))
 
 
