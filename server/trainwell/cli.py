@@ -10,7 +10,9 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +61,8 @@ def _parser() -> argparse.ArgumentParser:
         "--allow-read", type=Path, metavar="DIR", action="append", default=[], help="a further folder to read from"
     )
     _add_permissions(parser, default=False)
+    told = "runs at once (default: one for each GPU, one on a CPU)"
+    parser.add_argument("--max-parallel", type=int, metavar="N", help=told)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     def command(name: str, branch: Callable[[argparse.Namespace], int], told: str, **more: Any) -> Any:
@@ -67,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
         return added
 
     serve = command("serve", _serve, "serve MCP over standard input and output")
+    serve.add_argument("--max-parallel", type=int, metavar="N", default=argparse.SUPPRESS, help=told)
     _add_permissions(serve, default=argparse.SUPPRESS)  # a flag that is missing here leaves what stands before `serve`
     call = command("call", _call, "call a tool; exit code 0 or 1")
     call.add_argument("--json", action="store_true", help="print the structured answer alone")
@@ -96,7 +101,7 @@ def _open(options: argparse.Namespace, level: str = "WARNING") -> Services:
 
     log_to_stderr(level)
     allowed: list[Permission] = [*(["code"] if options.allow_code else []), *(["hub"] if options.allow_hub else [])]
-    return open_services(options.workspace, options.skill, tuple(options.allow_read), allowed)
+    return open_services(options.workspace, options.skill, tuple(options.allow_read), allowed, options.max_parallel)
 
 
 def _serve(options: argparse.Namespace) -> int:
@@ -107,7 +112,7 @@ def _serve(options: argparse.Namespace) -> int:
 
     services = _open(options, "INFO")
     log_to_stderr(services.manifest.log_level)
-    anyio.run(serve, services)
+    anyio.run(serve, replace(services, client=f"server {os.getpid()}"))
     return OK
 
 

@@ -12,6 +12,7 @@ from trainwell.contract.errors import next_call
 from trainwell.contract.specs import RunSpec, Spec
 from trainwell.contract.text import rounded
 from trainwell.runs.lifecycle import CARRIED, FINAL, WAITING
+from trainwell.runs.liveness import silence
 
 if TYPE_CHECKING:
     from trainwell.contract.findings import Finding
@@ -79,7 +80,7 @@ def view(store: Store, run: str) -> RunView:
         epochs=spec.config.epochs,
         progress=_progress(row),
         eta_seconds=_eta_seconds(row),
-        seconds=round((row["ended_at"] or time.time()) - row["started_at"], 2) if row["started_at"] else None,
+        seconds=_seconds(row),
         metrics=_metrics(last, spec),
         best=_best(row),
         attempts=[
@@ -141,7 +142,8 @@ def next_step(seen: RunView) -> dict[str, Any]:
 
 def is_stalled(row: Row) -> bool:
     """Whether a carried run has said nothing for suspiciously long."""
-    return row["state"] in CARRIED and time.time() - (row["progress_at"] or row["started_at"]) > STALLED_SECONDS
+    quiet = silence(row["owner"], row["heartbeat"]) if row["state"] in CARRIED else None
+    return quiet is not None and quiet > STALLED_SECONDS
 
 
 def _progress(row: Row) -> float:
@@ -151,10 +153,16 @@ def _progress(row: Row) -> float:
 
 
 def _eta_seconds(row: Row) -> float | None:
-    if row["state"] not in CARRIED or not row["step"] or not row["first_step_at"]:
+    if row["state"] not in CARRIED or row["pace"] is None:
         return None
-    pace = (time.time() - row["first_step_at"]) / row["step"]
-    return round(max(0.0, pace * (row["total_steps"] - row["step"])), 1)
+    return round(max(0.0, row["pace"] * (row["total_steps"] - row["step"])), 1)
+
+
+def _seconds(row: Row) -> float | None:
+    """From the start to the end or now; not below 0, whatever was done to the clock between."""
+    if not row["started_at"]:
+        return None
+    return round(max(0.0, (row["ended_at"] or time.time()) - row["started_at"]), 2)
 
 
 def _metrics(last: EpochRecord | None, spec: RunSpec) -> dict[str, float | None]:
