@@ -63,6 +63,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_permissions(parser, default=False)
     told = "runs at once (default: one for each GPU, one on a CPU)"
     parser.add_argument("--max-parallel", type=int, metavar="N", help=told)
+    quota = "size of .trainwell beyond which no new run is taken; nothing is deleted unasked"
+    parser.add_argument("--disk-quota", type=float, metavar="GB", help=quota)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     def command(name: str, branch: Callable[[argparse.Namespace], int], told: str, **more: Any) -> Any:
@@ -72,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
 
     serve = command("serve", _serve, "serve MCP over standard input and output")
     serve.add_argument("--max-parallel", type=int, metavar="N", default=argparse.SUPPRESS, help=told)
+    serve.add_argument("--disk-quota", type=float, metavar="GB", default=argparse.SUPPRESS, help=quota)
     _add_permissions(serve, default=argparse.SUPPRESS)  # a flag that is missing here leaves what stands before `serve`
     call = command("call", _call, "call a tool; exit code 0 or 1")
     call.add_argument("--json", action="store_true", help="print the structured answer alone")
@@ -101,7 +104,8 @@ def _open(options: argparse.Namespace, level: str = "WARNING") -> Services:
 
     log_to_stderr(level)
     allowed: list[Permission] = [*(["code"] if options.allow_code else []), *(["hub"] if options.allow_hub else [])]
-    return open_services(options.workspace, options.skill, tuple(options.allow_read), allowed, options.max_parallel)
+    readable = tuple(options.allow_read)
+    return open_services(options.workspace, options.skill, readable, allowed, options.max_parallel, options.disk_quota)
 
 
 def _serve(options: argparse.Namespace) -> int:

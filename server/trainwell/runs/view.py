@@ -13,6 +13,7 @@ from trainwell.contract.specs import RunSpec, Spec
 from trainwell.contract.text import rounded
 from trainwell.runs.lifecycle import CARRIED, FINAL, WAITING
 from trainwell.runs.liveness import silence
+from trainwell.store.queue import PRIORITIES
 
 if TYPE_CHECKING:
     from trainwell.contract.findings import Finding
@@ -44,6 +45,8 @@ class ShortAttempt(Spec):
     outcome: str | None
     cause: str | None = None
     message: str | None = None
+    started_at: float | None = None
+    lost_seconds: float | None = None
     changes: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -63,6 +66,11 @@ class RunView(Spec):
     attempts: list[ShortAttempt] = Field(default_factory=list)
     findings: list[ShortFinding] = Field(default_factory=list)
     notes: list[str] = Field(default_factory=list)
+    parent: str | None = None
+    after: str | None = None
+    priority: str | None = None
+    place: str | None = None
+    position: int | None = None
 
 
 def view(store: Store, run: str) -> RunView:
@@ -85,13 +93,33 @@ def view(store: Store, run: str) -> RunView:
         best=_best(row),
         attempts=[
             ShortAttempt(
-                number=one.number, outcome=one.outcome, cause=one.cause, message=one.message, changes=one.changes
+                number=one.number,
+                outcome=one.outcome,
+                cause=one.cause,
+                message=one.message,
+                changes=one.changes,
+                started_at=round(one.started_at, 1),
+                lost_seconds=one.lost_seconds,
             )
             for one in told[-4:]
         ],
         findings=[shorten(finding) for finding in store.history.findings(run)[:MOST_FINDINGS]],
         notes=_notes(last, row),
+        **_standing(store, row),
     )
+
+
+def _standing(store: Store, row: Row) -> dict[str, Any]:
+    """Where a run comes from and stands: its parent, and its place or its turn; what is as usual is left out."""
+    waits = row["state"] in WAITING
+    usual = row["priority"] == PRIORITIES["normal"]
+    return {
+        "parent": row["parent"],
+        "after": row["after"] if waits else None,
+        "priority": None if usual else next(word for word, level in PRIORITIES.items() if level == row["priority"]),
+        "place": row["place"] if row["state"] in CARRIED else None,
+        "position": store.queue.position(row["handle"]) + 1 if waits else None,
+    }
 
 
 def reason(row: Row) -> str | None:
@@ -117,7 +145,8 @@ def summary(seen: RunView, score_name: str) -> str:
         why = f" ({seen.reason})" if seen.reason != seen.state else ""
         line = f"{seen.run} {seen.state}{why} at {where}{best}, {rounded(seen.seconds, 3)} s."
     elif seen.state in WAITING:
-        line = f"{seen.run} {seen.state}" + (f": {seen.reason}" if seen.reason else ", waits for its turn.")
+        turn = f", waits for {seen.after}." if seen.after else f", number {seen.position} in the queue."
+        line = f"{seen.run} {seen.state}" + (f": {seen.reason}" if seen.reason else turn)
     else:
         eta = f", about {seen.eta_seconds:.0f} s left" if seen.eta_seconds is not None else ""
         now = ", ".join(f"{name} {rounded(seen.metrics.get(name))}" for name in ("train_loss", "val_loss", score_name)

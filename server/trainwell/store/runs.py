@@ -109,6 +109,17 @@ class Runs:
         )
         return [_parsed(row) for row in found]
 
+    def handles(self, states: Sequence[str]) -> list[Row]:
+        """`handle` of each run in any of these states."""
+        sql = f"SELECT handle FROM runs WHERE state IN ({placeholders(states)})"  # noqa: S608
+        return self._database.rows(sql, *states)
+
+    def delete(self, handle: str) -> None:
+        """Remove a run and its history; call it within a transaction."""
+        for table in ("attempts", "epochs", "findings"):
+            self._database.execute(f"DELETE FROM {table} WHERE run = ?", handle)  # noqa: S608
+        self._database.execute("DELETE FROM runs WHERE handle = ?", handle)
+
     def update(self, handle: str, *, at_attempt: int | None = None, states: Sequence[str] = (), **columns: Any) -> bool:
         """Set columns, but only while the run is still in one of `states` and at attempt `at_attempt`.
 

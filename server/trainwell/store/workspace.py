@@ -50,6 +50,7 @@ class Workspace:
     allow_read: tuple[Path, ...] = ()
     allow: frozenset[Permission] = frozenset()
     max_parallel: int | None = None  # runs at once; None is one for each device
+    disk_quota: float | None = None  # GB of state beyond which no new run is taken
 
     @classmethod
     def open(
@@ -58,6 +59,7 @@ class Workspace:
         allow_read: tuple[Path, ...] = (),
         allow: Iterable[Permission] = (),
         max_parallel: int | None = None,
+        disk_quota: float | None = None,
     ) -> Workspace:
         """Make the state folders where they are missing.
 
@@ -79,14 +81,16 @@ class Workspace:
                 hint="Start the server with --workspace DIR, a folder that you may write to.",
             ) from error
         readable = tuple(path.expanduser().resolve() for path in allow_read)
-        return cls(folder.resolve(), readable, frozenset(allow), _parallel(max_parallel))
+        return cls(folder.resolve(), readable, frozenset(allow), _parallel(max_parallel), disk_quota)
 
     @classmethod
     def of_request(cls, request: Mapping[str, Any]) -> Workspace:
         """The workspace of a request to a worker, with the permissions of whoever asks."""
         allowed: list[Permission] = [permission for permission in PERMISSIONS if permission in request["allow"]]
         folders = tuple(map(Path, request["allow_read"]))
-        return cls.open(Path(request["workspace"]), folders, allowed, request.get("max_parallel"))
+        return cls.open(
+            Path(request["workspace"]), folders, allowed, request.get("max_parallel"), request.get("disk_quota")
+        )
 
     def to_request(self) -> dict[str, Any]:
         """What a worker must be told of it, as JSON; `of_request` reads it."""
@@ -96,6 +100,7 @@ class Workspace:
             "allow_read": folders,
             "allow": sorted(self.allow),
             "max_parallel": self.max_parallel,
+            "disk_quota": self.disk_quota,
         }
 
     def allows(self, permission: Permission) -> bool:

@@ -97,6 +97,7 @@ def open_services(
     allow_read: tuple[Path, ...] = (),
     allow: Iterable[Permission] = (),
     max_parallel: int | None = None,
+    disk_quota: float | None = None,
 ) -> Services:
     """Open a workspace and the manifest that rules it.
 
@@ -104,5 +105,5 @@ def open_services(
         TrainwellError: The workspace, the store or the manifest cannot be used.
     """
     manifest = load_manifest(skill)
-    workspace = Workspace.open(root, allow_read, allow, max_parallel)
+    workspace = Workspace.open(root, allow_read, allow, max_parallel, disk_quota)
     return Services(workspace, Store.open(workspace), manifest)

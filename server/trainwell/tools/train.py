@@ -14,6 +14,7 @@ from trainwell.contract.answers import Answer, Hints
 from trainwell.contract.errors import TrainwellError, next_call
 from trainwell.contract.specs import ModelSpec, RunSpec, Spec
 from trainwell.contract.text import rounded
+from trainwell.runs.room import require_room
 from trainwell.runs.view import RunView, next_step, summary, view
 from trainwell.runs.waiting import wait_for_end
 from trainwell.store.handles import new_handle
@@ -75,6 +76,7 @@ async def call(services: Services, arguments: Arguments) -> Result:
     """Plan with two timed steps, enter the run, start it if there is a place."""
     if arguments.idempotency_key and (row := services.store.runs.by_key(arguments.idempotency_key)):
         return await _answer(services, arguments, row["handle"], row["plan"], again=True)
+    require_room(services.workspace, services.store)
     asked = _asked(services, arguments)
     plan = await services.ask("plan", spec=asked)
     spec = RunSpec.model_validate({**asked, "config": plan.pop("config")})
