@@ -84,7 +84,8 @@ def _parser() -> argparse.ArgumentParser:
     tools.add_argument("--json", action="store_true", help="as tools/list has them, with their schemas")
     wait = command("wait", _wait, "sleep until a run has ended", epilog=WAIT_CODES)
     wait.add_argument("run", help="its handle, a unique prefix, or latest")
-    command("doctor", _doctor, "say what this machine can do and what is wrong; exit code 0 or 1")
+    doctor = command("doctor", _doctor, "say what this machine can do and what is wrong; exit code 0 or 1")
+    doctor.add_argument("--repair", action="store_true", help="mend what can be mended, and say what was done")
     schemas = command("schemas", _schemas, "write schemas/ of this checkout")
     schemas.add_argument("--check", action="store_true", help="write nothing; exit code 1 if a file is out of date")
     command("demo", _demo, "the main job on two data sets, through the real server")
@@ -225,7 +226,7 @@ def _doctor(options: argparse.Namespace) -> int:
 
     log_to_stderr("ERROR")
     broken = False
-    for check in examine(options.workspace, options.skill, tuple(options.allow_read)):
+    for check in examine(options.workspace, options.skill, tuple(options.allow_read), repair=options.repair):
         print(check.line, flush=True)
         broken = broken or check.state == "FAIL"
     print("Something is broken; see FAIL above." if broken else "Nothing is broken.")

@@ -86,16 +86,19 @@ def _is_carried(row: Row) -> bool:
     return is_alive(owner) if age is None else age < LAUNCH_SECONDS
 
 
+def lost(store: Store) -> list[Row]:
+    """Runs whose worker is gone."""
+    return [row for row in store.queue.carried() if not _is_carried(row)]
+
+
 def recover(store: Store) -> list[str]:
     """Find runs whose worker is gone and end their attempt.
 
     Returns:
         Handles of the runs that were found dead.
     """
-    lost: list[str] = []
-    for row in store.queue.carried():
-        if _is_carried(row):
-            continue
+    found: list[str] = []
+    for row in lost(store):
         with store.database.transaction():
             fresh = store.runs.get(row["handle"])
             if fresh["state"] in CARRIED and fresh["attempt"] == row["attempt"] and not _is_carried(fresh):
@@ -107,8 +110,8 @@ def recover(store: Store) -> list[str]:
                     "process_died",
                     "The worker process died without a word (killed?).",
                 )
-                lost.append(row["handle"])
-    return lost
+                found.append(row["handle"])
+    return found
 
 
 def give_up_bereft(store: Store) -> list[str]:

@@ -114,6 +114,21 @@ class Runs:
         sql = f"SELECT handle FROM runs WHERE state IN ({placeholders(states)})"  # noqa: S608
         return self._database.rows(sql, *states)
 
+    def all_handles(self, *, trained: bool = False) -> set[str]:
+        """Handles of all runs, or of those that have taken a step."""
+        rows = self._database.rows("SELECT handle FROM runs WHERE step >= ?", int(trained))
+        return {row["handle"] for row in rows}
+
+    def put_back(self, row: Row) -> None:
+        """Enter a row as `get` gave it once; columns that this version does not know are left out."""
+        known = {column["name"] for column in self._database.rows("PRAGMA table_info(runs)")}
+        stored = {
+            name: to_json(value) if name in JSON_COLUMNS and value is not None else value
+            for name, value in row.items()
+            if name in known
+        }
+        self._database.insert("runs", stored)
+
     def delete(self, handle: str) -> None:
         """Remove a run and its history; call it within a transaction."""
         for table in ("attempts", "epochs", "findings"):

@@ -12,6 +12,7 @@ from trainwell.contract.errors import TrainwellError, next_call
 from trainwell.contract.specs import PYTHON, RunSpec, Spec
 from trainwell.runs.lifecycle import WAITING
 from trainwell.runs.queue import changes_so_far
+from trainwell.runs.record import keep
 from trainwell.runs.resuming import must_not_run, take_up
 from trainwell.runs.room import require_room
 from trainwell.runs.view import next_step, summary, view
@@ -63,6 +64,7 @@ async def call(services: Services, arguments: Arguments) -> Result:
             must_not_run(services.store, run, "resumed")
         child, kept, words = run, "state", "It goes on from its last checkpoint, with the same arguments."
         step = services.store.runs.get(run)["step"]
+    keep(services.workspace, services.store, child)
     services.start_waiting()
     await wait_for_end(services.store, child, arguments.wait_seconds, services.progress)
     seen = view(services.store, child)

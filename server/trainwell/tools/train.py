@@ -14,6 +14,7 @@ from trainwell.contract.answers import Answer, Hints
 from trainwell.contract.errors import TrainwellError, next_call
 from trainwell.contract.specs import ModelSpec, RunSpec, Spec
 from trainwell.contract.text import rounded
+from trainwell.runs.record import keep
 from trainwell.runs.room import require_room
 from trainwell.runs.view import RunView, next_step, summary, view
 from trainwell.runs.waiting import wait_for_end
@@ -85,6 +86,7 @@ async def call(services: Services, arguments: Arguments) -> Result:
         spec, name=arguments.name or spec.run, arguments=given, plan=plan, tags=arguments.tags or [],
         key=arguments.idempotency_key, queueing=_queueing(services, arguments, spec),
     )  # fmt: skip
+    keep(services.workspace, services.store, spec.run)
     services.start_waiting()
     return await _answer(services, arguments, spec.run, plan, again=False)
 

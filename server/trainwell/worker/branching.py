@@ -30,7 +30,7 @@ def branch(workspace: Workspace, arguments: dict[str, Any]) -> dict[str, Any]:
         return {"step": 0, "epoch": 0}
     found = checkpoint.read_checkpoint(newest)
     child = {"run": arguments["child"]}
-    state = {**found.state, **child, "seconds": 0.0, "ended": None, "ending": asdict(Ending())}
+    state: dict[str, Any] = {**found.state, **child, "seconds": 0.0, "ended": None, "ending": asdict(Ending())}
     state["best"] = {**state["best"], "waited": 0}
     checkpoint.clean(target)
     try:

@@ -18,6 +18,7 @@ from trainwell.runs.lifecycle import CARRIED, move
 from trainwell.runs.liveness import my_identity
 from trainwell.runs.places import VISIBLE, visible_at
 from trainwell.runs.queue import end_attempt, next_start_in
+from trainwell.runs.record import keep
 from trainwell.runs.supervisor import start_runs
 from trainwell.store.store import Store
 from trainwell.store.workspace import Workspace
@@ -52,6 +53,7 @@ def main(request: dict[str, Any]) -> None:
     except Exception as error:  # noqa: BLE001 - the border of the process: the cause goes into the run's record
         logger.opt(exception=error).error("attempt {} of {} failed", attempt, run)
         end_attempt(store, run, attempt, cause_of(error), told(error))
+    keep(workspace, store, run)
     finish_report(workspace, store, run)
     move_on(workspace, store)
 
