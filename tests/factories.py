@@ -79,9 +79,15 @@ def run_spec(run="run_toy_000001", **changes):
     return RunSpec(**{**fields, **changes})
 
 
-def add_run(store, run="run_toy_000001", *, key=None, tags=(), **changes):
+def add_run(store, run="run_toy_000001", *, key=None, tags=(), queueing=None, **changes):
     spec = run_spec(run, **changes)
     store.runs.add(
-        spec, name=run, arguments={"lr": spec.config.lr}, plan={"total_steps": 20, "batch_size": 32}, tags=tags, key=key
+        spec,
+        name=run,
+        arguments={"lr": spec.config.lr},
+        plan={"total_steps": 20, "batch_size": 32},
+        tags=tags,
+        key=key,
+        queueing=queueing,
     )
     return spec

@@ -10,7 +10,9 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +61,10 @@ def _parser() -> argparse.ArgumentParser:
         "--allow-read", type=Path, metavar="DIR", action="append", default=[], help="a further folder to read from"
     )
     _add_permissions(parser, default=False)
+    told = "runs at once (default: one for each GPU, one on a CPU)"
+    parser.add_argument("--max-parallel", type=int, metavar="N", help=told)
+    quota = "size of .trainwell beyond which no new run is taken; nothing is deleted unasked"
+    parser.add_argument("--disk-quota", type=float, metavar="GB", help=quota)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     def command(name: str, branch: Callable[[argparse.Namespace], int], told: str, **more: Any) -> Any:
@@ -67,6 +73,8 @@ def _parser() -> argparse.ArgumentParser:
         return added
 
     serve = command("serve", _serve, "serve MCP over standard input and output")
+    serve.add_argument("--max-parallel", type=int, metavar="N", default=argparse.SUPPRESS, help=told)
+    serve.add_argument("--disk-quota", type=float, metavar="GB", default=argparse.SUPPRESS, help=quota)
     _add_permissions(serve, default=argparse.SUPPRESS)  # a flag that is missing here leaves what stands before `serve`
     call = command("call", _call, "call a tool; exit code 0 or 1")
     call.add_argument("--json", action="store_true", help="print the structured answer alone")
@@ -76,7 +84,8 @@ def _parser() -> argparse.ArgumentParser:
     tools.add_argument("--json", action="store_true", help="as tools/list has them, with their schemas")
     wait = command("wait", _wait, "sleep until a run has ended", epilog=WAIT_CODES)
     wait.add_argument("run", help="its handle, a unique prefix, or latest")
-    command("doctor", _doctor, "say what this machine can do and what is wrong; exit code 0 or 1")
+    doctor = command("doctor", _doctor, "say what this machine can do and what is wrong; exit code 0 or 1")
+    doctor.add_argument("--repair", action="store_true", help="mend what can be mended, and say what was done")
     schemas = command("schemas", _schemas, "write schemas/ of this checkout")
     schemas.add_argument("--check", action="store_true", help="write nothing; exit code 1 if a file is out of date")
     command("demo", _demo, "the main job on two data sets, through the real server")
@@ -96,7 +105,8 @@ def _open(options: argparse.Namespace, level: str = "WARNING") -> Services:
 
     log_to_stderr(level)
     allowed: list[Permission] = [*(["code"] if options.allow_code else []), *(["hub"] if options.allow_hub else [])]
-    return open_services(options.workspace, options.skill, tuple(options.allow_read), allowed)
+    readable = tuple(options.allow_read)
+    return open_services(options.workspace, options.skill, readable, allowed, options.max_parallel, options.disk_quota)
 
 
 def _serve(options: argparse.Namespace) -> int:
@@ -107,7 +117,7 @@ def _serve(options: argparse.Namespace) -> int:
 
     services = _open(options, "INFO")
     log_to_stderr(services.manifest.log_level)
-    anyio.run(serve, services)
+    anyio.run(serve, replace(services, client=f"server {os.getpid()}"))
     return OK
 
 
@@ -216,7 +226,7 @@ def _doctor(options: argparse.Namespace) -> int:
 
     log_to_stderr("ERROR")
     broken = False
-    for check in examine(options.workspace, options.skill, tuple(options.allow_read)):
+    for check in examine(options.workspace, options.skill, tuple(options.allow_read), repair=options.repair):
         print(check.line, flush=True)
         broken = broken or check.state == "FAIL"
     print("Something is broken; see FAIL above." if broken else "Nothing is broken.")

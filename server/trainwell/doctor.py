@@ -25,6 +25,7 @@ from trainwell.contract.manifest import load_manifest
 from trainwell.contract.resources import resource, resource_root
 from trainwell.contract.text import plain
 from trainwell.runs import preloaded
+from trainwell.runs.mending import look_over
 from trainwell.store.store import Store
 from trainwell.store.workspace import Workspace, find_root
 
@@ -35,6 +36,7 @@ State = Literal["ok", "warn", "FAIL"]
 TORCH_SECONDS = WORK_SECONDS = 180
 LITTLE_MEMORY = LITTLE_DISK = 2**30  # bytes
 GIB = 2**30
+MEND = "End all servers and runs of this workspace, then run `trainwell doctor --repair`."
 
 # Run by another process, which may load torch; its last line is JSON.
 _ASK_TORCH = """
@@ -67,8 +69,10 @@ class Check:
         return f"{self.state:4}  {self.name}: {self.told}{remedy}"
 
 
-def examine(root: Path | None = None, skill: Path | None = None, allow_read: tuple[Path, ...] = ()) -> Iterator[Check]:
-    """Look at everything; each check comes as soon as it is known."""
+def examine(
+    root: Path | None = None, skill: Path | None = None, allow_read: tuple[Path, ...] = (), *, repair: bool = False
+) -> Iterator[Check]:
+    """Look at everything; each check comes as soon as it is known. Only with `repair` is anything changed."""
     yield _python()
     yield from _packages()
     yield _torch()
@@ -78,7 +82,8 @@ def examine(root: Path | None = None, skill: Path | None = None, allow_read: tup
     yield _guarded("manifest", "Correct the line that is named.", partial(_manifest, skill))
     yield _guarded("files", "Install trainwell again.", _files)
     yield _guarded("workspace", "Give a folder that you may write to: --workspace DIR.", partial(_workspace, root))
-    yield _guarded("store", "Move .trainwell/store.sqlite away, or restore it from a copy.", partial(_store, root))
+    yield from _faults(root, repair=repair)
+    yield _guarded("store", MEND, partial(_store, root))
     yield _workers(root)
     yield from (_readable(path) for path in allow_read)
     yield _extra("scikit-learn", "sklearn", "the shipped data sets", "pip install 'trainwell[datasets]'")
@@ -188,6 +193,20 @@ def _workspace(root: Path | None) -> Check:
     return Check("ok", "workspace", f"{workspace.root} can be written")
 
 
+def _faults(root: Path | None, *, repair: bool) -> Iterator[Check]:
+    """What is wrong in the workspace; what is damaged or locked for good, the check of the store tells."""
+    try:
+        for fault in look_over(Workspace.open(root), repair=repair):
+            if fault.mended:
+                yield Check("ok", "repair", fault.told)
+            elif fault.mendable:
+                yield Check("warn", "repair", fault.told, "`trainwell doctor --repair` mends it.")
+            else:
+                yield Check("warn", "repair", fault.told, "Look at it; delete_run removes a run for good.")
+    except (TrainwellError, OSError):
+        return
+
+
 def _store(root: Path | None) -> Check:
     store = Store.open(Workspace.open(root))
     try:
@@ -196,7 +215,7 @@ def _store(root: Path | None) -> Check:
     finally:
         store.database.close()
     if verdict != "ok":
-        return Check("FAIL", "store", f"damaged: {verdict}"[:300], "Move .trainwell/store.sqlite away and keep a copy.")
+        return Check("FAIL", "store", f"damaged: {verdict}"[:300], MEND)
     return Check("ok", "store", f"readable and sound, {runs} runs")
 
 

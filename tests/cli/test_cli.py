@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -144,7 +145,7 @@ def test_the_exit_code_of_wait_says_how_the_run_ended(services, finished, trainw
     assert waited(state="failed", cause="out_of_memory")[0] == 3
     assert waited(state="stopped")[0] == 4
     assert waited(state="failed", cause="non_finite_loss")[0] == 5
-    silent = {"progress_at": 1.0, "started_at": 1.0, "ended_at": None, "owner": my_identity()}
+    silent = {"heartbeat": time.monotonic() - 400, "started_at": 1.0, "ended_at": None, "owner": my_identity()}
     code, out, _ = waited(state="running", **silent)
     assert code == 6
     assert "running" in out

@@ -28,6 +28,20 @@ def test_a_sound_installation_is_called_sound(tmp_path, capsys):
     assert not list((tmp_path / ".trainwell").glob("doctor-*"))
 
 
+def test_the_doctor_mends_only_when_asked_to(tmp_path, capsys):
+    def lines(*words):
+        assert main(["--workspace", str(tmp_path), "doctor", *words]) == 0
+        return [line for line in capsys.readouterr().out.splitlines() if "  repair: " in line]
+
+    left = tmp_path / ".trainwell" / "runs" / ".tmp-999999999-run_x"
+    left.mkdir(parents=True)
+    assert len(lines()) == 1
+    assert left.exists()
+    assert lines("--repair")[0].startswith("ok    repair: ")
+    assert not left.exists()
+    assert lines() == []
+
+
 @pytest.fixture
 def broken(tmp_path, monkeypatch):
     """The checks of an installation that is broken in most places, by name."""

@@ -117,6 +117,32 @@ def test_two_servers_on_one_workspace_start_each_run_once(services, call):
     other.store.database.close()
 
 
+def test_as_many_runs_train_at_once_as_are_allowed_and_finishing_workers_move_the_queue_on(tmp_path):
+    allowed = open_services(tmp_path, max_parallel=2)
+
+    def call(tool, **arguments):
+        outcome = anyio.run(call_tool, allowed, tool, arguments)
+        assert not outcome.is_error, outcome.text
+        return outcome.structured
+
+    first, second = long_run(call), long_run(call)
+    at_epoch(allowed, first, 2)
+    at_epoch(allowed, second, 2)
+    waits = [long_run(call, epochs=2), long_run(call, epochs=2, priority="high")]
+    seen = call("get_run", run=waits[0])
+    assert (seen["state"], seen["position"]) == ("queued", 2)
+    assert call("get_run", run=first)["place"] == "cpu"
+    call("system_info")  # the preloaded process is there: on a busy machine fresh ones would take long
+    allowed.store.runs.update(first, stop_requested=1)
+    # Nobody calls a tool any more: the worker that ends starts the others, and both take their turn in its place.
+    until(lambda: all(allowed.store.runs.get(run)["state"] == "completed" for run in waits), what="both")
+    served = {run: allowed.store.runs.get(run)["served"] for run in waits}
+    assert served[waits[1]] < served[waits[0]]
+    assert allowed.store.runs.get(second)["state"] == "running"
+    assert call("stop_run", run=second, wait_seconds=20)["state"] == "stopped"
+    allowed.store.database.close()
+
+
 def test_a_run_is_stopped_while_it_waits_and_while_it_trains(services, call):
     first = long_run(call)
     second = long_run(call, seed=1)

@@ -10,6 +10,7 @@ from tests.factories import add_run
 from trainwell.contract.findings import Finding, Fix
 from trainwell.contract.trace import EpochRecord
 from trainwell.runs.lifecycle import move
+from trainwell.runs.liveness import a_claim, my_identity
 from trainwell.runs.view import next_step, summary, view
 from trainwell.store.store import Store
 from trainwell.store.workspace import Workspace
@@ -55,11 +56,11 @@ def test_findings_are_pushed_three_at_most_the_critical_call_first(store):
     assert [one.code for one in seen.findings] == ["rule_0", "rule_1", "rule_2"]
     assert "It rises. Fix: Lower it." in summary(seen, "val_accuracy")
     assert next_step(seen)["tool"] == "get_run"
-    move(store, RUN, "running", owner={"claimed_at": time.time()}, started_at=time.time())
+    move(store, RUN, "running", owner=a_claim(), started_at=time.time())
     move(store, RUN, "failed", cause="non_finite_loss", message="NaN", ended_at=time.time())
     assert next_step(view(store, RUN)) == call
 
 
 def test_a_run_without_a_word_for_long_is_called_stalled(store):
-    move(store, RUN, "running", started_at=time.time() - 500, progress_at=time.time() - 400)
+    move(store, RUN, "running", started_at=time.time() - 500, owner=my_identity(), heartbeat=time.monotonic() - 400)
     assert any("No word" in note for note in view(store, RUN).notes)

@@ -1,14 +1,17 @@
+import json
 import math
 import multiprocessing
 from dataclasses import asdict
+from pathlib import Path
 
 import apsw
 import pytest
 
-from tests.factories import add_run, model_spec, prepared_data
+from tests.factories import add_run, model_spec, prepared_data, run_spec
 from trainwell.contract.errors import TrainwellError
 from trainwell.contract.findings import Finding
 from trainwell.contract.trace import AttemptRecord, EpochRecord
+from trainwell.store.migrations import backup_path
 from trainwell.store.store import Store
 from trainwell.store.workspace import Workspace
 
@@ -120,6 +123,77 @@ def test_a_newer_a_damaged_and_a_locked_store_are_refused_clearly(tmp_path, monk
     with pytest.raises(TrainwellError) as damaged:
         Store.open(workspace)
     assert damaged.value.code == "store_damaged"
+
+
+GOLDEN = Path(__file__).parent / "golden" / "schema_v1.sql"
+
+
+def golden_v1(workspace):
+    """A store as version 1 wrote it, with rows, closed."""
+    connection = apsw.Connection(str(workspace.database))
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute(GOLDEN.read_text(encoding="utf-8"))
+    connection.execute("PRAGMA user_version = 1")
+    for number, state in enumerate(["completed", "queued", "running"], 1):
+        spec = run_spec(f"run_old_00000{number}")
+        connection.execute(
+            "INSERT INTO runs (handle, name, state, model, data, spec, arguments, plan, tags, created_at, not_before, "
+            "attempt, step) VALUES (?, 'old', ?, 'm', 'd', ?, '{}', '{\"batch_size\":32}', '[]', 1.0, 1.0, 1, 7)",
+            (spec.run, state, spec.model_dump_json()),
+        )
+        record = json.dumps({"number": 1, "started_at": 5.0, "outcome": "completed"})
+        connection.execute("INSERT INTO attempts VALUES (?, 1, ?)", (spec.run, record))
+        connection.execute("INSERT INTO epochs VALUES (?, 1, ?)", (spec.run, json.dumps({"epoch": 1, "step": 7})))
+    connection.close()
+
+
+def test_an_older_store_is_copied_then_brought_forward_and_keeps_everything(tmp_path):
+    workspace = Workspace.open(tmp_path)
+    golden_v1(workspace)
+    store = Store.open(workspace)
+    row = store.runs.get("run_old_000001")
+    assert (row["state"], row["step"], row["attempt"], row["priority"], row["client"]) == ("completed", 7, 1, 1, "")
+    assert store.runs.spec("run_old_000002") == run_spec("run_old_000002")
+    assert store.history.attempts("run_old_000001") == [AttemptRecord(1, 5.0, outcome="completed")]
+    assert [record.step for record in store.history.epochs("run_old_000003")] == [7]
+    assert store.queue.next((), 0.0, 300.0) == "run_old_000002"
+    copy = apsw.Connection(str(backup_path(workspace.database, 1)), flags=apsw.SQLITE_OPEN_READONLY)
+    assert copy.execute("PRAGMA user_version").fetchone() == (1,)
+    assert copy.execute("SELECT count(*) FROM runs").fetchone() == (3,)
+    assert copy.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    copy.close()
+    assert not list(workspace.state.glob(".tmp-*"))
+    store.database.close()
+    Store.open(workspace).database.close()
+
+
+def test_an_upgrade_that_cannot_be_copied_first_changes_nothing(tmp_path, monkeypatch):
+    workspace = Workspace.open(tmp_path)
+    golden_v1(workspace)
+
+    def full(path, version):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("trainwell.store.database.back_up", full)
+    with pytest.raises(TrainwellError) as refused:
+        Store.open(workspace)
+    assert refused.value.code == "store_not_copied"
+    connection = apsw.Connection(str(workspace.database))
+    assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+    connection.close()
+
+
+def test_many_processes_may_upgrade_one_store_at_once(tmp_path):
+    workspace = Workspace.open(tmp_path)
+    golden_v1(workspace)
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=_open_and_add, args=(tmp_path, number)) for number in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * 4
+    assert len(Store.open(workspace).runs.page({}, by_score=False, limit=9, offset=0)) == 7
 
 
 def _open_and_add(root, number):

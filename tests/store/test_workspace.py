@@ -133,3 +133,16 @@ def test_the_workspace_at_work_allows_nothing_outside_of_a_request(tmp_path):
     with bold.at_work():
         assert workspace_at_work() is bold
     assert not any(map(workspace_at_work().allows, PERMISSIONS))
+
+
+def test_the_number_of_runs_at_once_is_told_checked_and_handed_on(tmp_path, monkeypatch):
+    assert Workspace.open(tmp_path).max_parallel is None
+    monkeypatch.setenv("TRAINWELL_MAX_PARALLEL", "3")
+    assert Workspace.open(tmp_path).max_parallel == 3
+    told = Workspace.open(tmp_path, max_parallel=2)
+    assert told.max_parallel == 2
+    assert Workspace.of_request(told.to_request()) == told
+    for wrong in (0, -1, 1000):
+        with pytest.raises(TrainwellError) as refused:
+            Workspace.open(tmp_path, max_parallel=wrong)
+        assert refused.value.code == "bad_max_parallel"

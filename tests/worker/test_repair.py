@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from trainwell.runs.places import Places
 from trainwell.runs.queue import claim_next
 from trainwell.tools.services import Services
 from trainwell.worker import training_process, weights
@@ -24,7 +25,7 @@ def attempt(services, monkeypatch):
     def carry_out():
         for row in services.store.runs.in_states(("retrying",)):
             services.store.runs.update(row["handle"], not_before=0.0)
-        run, number = claim_next(services.store, 1)
+        run, number = claim_next(services.store, Places(1))
         request = {**services.workspace.to_request(), "arguments": {"run": run, "attempt": number}}
         training_process.main(request)
         return services.store.runs.get(run)
@@ -131,7 +132,7 @@ def test_an_error_of_ours_fails_the_run_at_once_with_its_cause(call, attempt, mo
 
 def test_a_worker_that_was_given_up_before_it_began_does_nothing(call, services, attempt):
     run = submit(call)
-    claim_next(services.store, 1)
+    claim_next(services.store, Places(1))
     services.store.runs.update(run, attempt=7)
     request = {**services.workspace.to_request(), "arguments": {"run": run, "attempt": 1}}
     training_process.main(request)

@@ -35,7 +35,10 @@ class EpochRecord:
 
 @dataclass(frozen=True)
 class AttemptRecord:
-    """One attempt at a run: how it ended and what was changed for the next."""
+    """One attempt at a run: how it ended and what was changed for the next.
+
+    `step` is where it failed, `saved_step` what its newest checkpoint has, `lost_seconds` the work between them.
+    """
 
     number: int
     started_at: float
@@ -45,6 +48,9 @@ class AttemptRecord:
     message: str | None = None
     changes: dict[str, Any] = field(default_factory=dict)
     resumed_from_step: int = 0
+    step: int | None = None
+    saved_step: int | None = None
+    lost_seconds: float | None = None
 
 
 @dataclass(frozen=True)

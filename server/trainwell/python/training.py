@@ -31,6 +31,7 @@ from trainwell.runs.retry import decide
 from trainwell.runs.story import judge
 from trainwell.runs.supervisor import start_runs
 from trainwell.store.handles import new_handle
+from trainwell.store.runs import Queueing
 from trainwell.store.store import Store
 from trainwell.store.workspace import Workspace
 from trainwell.training.fit import FitJob, FitOutcome, fit
@@ -215,8 +216,9 @@ class _Carried:
         kept = spec.model_copy(update={"retry": RetryPolicy(strategy="none")})
         with self.store.database.transaction():
             self.store.runs.add(
-                kept, name=given.get("name") or spec.run, arguments=dict(given), plan=plan, tags=tags, key=None
-            )
+                kept, name=given.get("name") or spec.run, arguments=dict(given), plan=plan, tags=tags, key=None,
+                queueing=Queueing(client="python"),
+            )  # fmt: skip
             reopen(self.store, spec.run, my_identity(), time.time())
             self.store.history.put_attempt(spec.run, AttemptRecord(1, time.time()))
 

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from trainwell.store.store import Store
 
 #: queued: waits for its turn. running: a worker carries it. retrying: an attempt failed, the next one waits.
-#: stopping: asked to stop, the worker is saving. The others are ends.
+#: stopping: asked to stop, the worker is saving. The others are ends, which a person may resume but for completed.
 MOVES: dict[str, frozenset[str]] = {
     "queued": frozenset({"running", "stopped", "failed"}),
     "running": frozenset({"completed", "failed", "stopped", "retrying", "stopping"}),
     "retrying": frozenset({"running", "stopped", "failed"}),
     "stopping": frozenset({"stopped", "completed", "failed"}),
     "completed": frozenset(),
-    "failed": frozenset(),
-    "stopped": frozenset(),
+    "failed": frozenset({"queued"}),
+    "stopped": frozenset({"queued"}),
 }
-FINAL = tuple(state for state, moves in MOVES.items() if not moves)
+FINAL = ("completed", "failed", "stopped")
 WAITING = ("queued", "retrying")
 CARRIED = ("running", "stopping")
 
@@ -58,7 +59,7 @@ def reopen(store: Store, run: str, owner: dict[str, Any], started_at: float) -> 
     attempt = int(row["attempt"]) + 1
     taken = store.runs.update(
         run, at_attempt=row["attempt"], state="running", attempt=attempt, owner=owner, stop_requested=0,
-        started_at=row["started_at"] or started_at, progress_at=started_at, ended_at=None, outcome=None, cause=None,
-        message=None,
+        started_at=row["started_at"] or started_at, progress_at=started_at, heartbeat=time.monotonic(), ended_at=None,
+        outcome=None, cause=None, message=None,
     )  # fmt: skip
     return attempt if taken else None

@@ -10,20 +10,19 @@ from loguru import logger
 
 from trainwell.contract.trace import AttemptRecord
 from trainwell.runs.lifecycle import CARRIED, WAITING, move
-from trainwell.runs.liveness import is_alive
-from trainwell.runs.retry import Decision, decide
+from trainwell.runs.liveness import a_claim, claim_age, is_alive
+from trainwell.runs.retry import LONGEST_DELAY_SECONDS, Decision, decide
 from trainwell.runs.story import judge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from trainwell.contract.specs import RunSpec
+    from trainwell.runs.places import Places
     from trainwell.store.database import Row
     from trainwell.store.store import Store
 
 
-#: Runs carried at once. One, because a CPU that two share serves both badly; issue 4 gives each GPU a place.
-PLACES = 1
 #: A worker that was launched has this long to take its run over; a fresh process imports torch first.
 LAUNCH_SECONDS = 120.0
 
@@ -45,13 +44,16 @@ def end_attempt(store: Store, run: str, number: int, cause: str, message: str) -
     attempts = store.history.attempts(run)
     current = next((one for one in attempts if one.number == number), AttemptRecord(number, time.time()))
     config = {**spec.config.model_dump(), "batch_size": row["plan"]["batch_size"]}
-    decision = decide(spec.retry, number, cause, config, current.changes)
+    # A person who resumes a run gives it its attempts anew.
+    decision = decide(spec.retry, number - row["resumed_at"], cause, config, current.changes)
     if row["stop_requested"]:
         decision = Decision(retry=False, kind=decision.kind, reason="It had been asked to stop.")
     now = time.time()
     changes = decision.changes if decision.retry else current.changes
     told = f"{message} {decision.reason}"
-    ended = replace(current, ended_at=now, outcome=decision.kind, cause=cause, message=told, changes=changes)
+    ended = replace(
+        current, ended_at=now, outcome=decision.kind, cause=cause, message=told, changes=changes, **_lost(store, row)
+    )
     final = "stopped" if row["stop_requested"] else "failed"
     columns: dict[str, Any] = {"owner": None, "cause": cause, "message": told}
     with store.database.transaction():
@@ -67,12 +69,26 @@ def end_attempt(store: Store, run: str, number: int, cause: str, message: str) -
     return decision
 
 
+def _lost(store: Store, row: Row) -> dict[str, Any]:
+    """What an attempt that failed now has lost: the steps since its newest checkpoint."""
+    folder = store.database.path.parent / "runs" / row["handle"] / "checkpoints"
+    saved = [int(path.name[5:13]) for path in folder.glob("step-????????") if path.name[5:13].isdigit()]
+    saved_step = max(saved, default=0)
+    steps = max(0, row["step"] - saved_step)
+    seconds = None if row["pace"] is None else round(steps * row["pace"], 2)
+    return {"step": row["step"], "saved_step": saved_step, "lost_seconds": seconds}
+
+
 def _is_carried(row: Row) -> bool:
     """Whether a worker lives that carries the run, or one was launched a moment ago."""
     owner: dict[str, Any] = row["owner"] or {}
-    if "claimed_at" in owner:
-        return abs(time.time() - owner["claimed_at"]) < LAUNCH_SECONDS  # a clock that was set back counts too
-    return is_alive(owner)
+    age = claim_age(owner)
+    return is_alive(owner) if age is None else age < LAUNCH_SECONDS
+
+
+def lost(store: Store) -> list[Row]:
+    """Runs whose worker is gone."""
+    return [row for row in store.queue.carried() if not _is_carried(row)]
 
 
 def recover(store: Store) -> list[str]:
@@ -81,10 +97,8 @@ def recover(store: Store) -> list[str]:
     Returns:
         Handles of the runs that were found dead.
     """
-    lost: list[str] = []
-    for row in store.runs.in_states(CARRIED):
-        if _is_carried(row):
-            continue
+    found: list[str] = []
+    for row in lost(store):
         with store.database.transaction():
             fresh = store.runs.get(row["handle"])
             if fresh["state"] in CARRIED and fresh["attempt"] == row["attempt"] and not _is_carried(fresh):
@@ -96,52 +110,79 @@ def recover(store: Store) -> list[str]:
                     "process_died",
                     "The worker process died without a word (killed?).",
                 )
-                lost.append(row["handle"])
-    return lost
+                found.append(row["handle"])
+    return found
 
 
-def claim_next(store: Store, max_parallel: int) -> tuple[str, int] | None:
-    """Take the oldest run that may start, if a place is free.
+def give_up_bereft(store: Store) -> list[str]:
+    """End runs that were to follow one which failed, was stopped or was deleted; and those that follow them.
+
+    Returns:
+        Their handles.
+    """
+    ended: list[str] = []
+    while bereft := store.queue.bereft():
+        for row in bereft:
+            what = f"{row['state']}" if row["state"] else "was deleted"
+            message = f"It was to start after {row['after']}, which {what}."
+            move(store, row["handle"], "failed", ended_at=time.time(), outcome="failed", cause="after_failed",
+                 message=message)  # fmt: skip
+            ended.append(row["handle"])
+    return ended
+
+
+def claim_next(store: Store, places: Places, allow: Collection[str] = ()) -> tuple[str, int] | None:
+    """Take the run that is next, if a place is free.
 
     The worker takes the claim over with its own identity; whoever claims may be gone by then.
+
+    Args:
+        store: Where the runs are.
+        places: How many at once, on what.
+        allow: Permissions of this process; runs that need more are left to another one.
 
     Returns:
         Its handle and the number of the attempt that starts, or None.
     """
-    if not store.runs.in_states(WAITING):
+    if not store.queue.count(*WAITING):
         return None  # most looks end here, and need not hold anybody's writing up
     with store.database.transaction():
-        if len(store.runs.in_states(CARRIED)) >= max_parallel:
-            return None
+        place = places.free(row["place"] for row in store.queue.carried())
         now = time.time()
-        ready = [row for row in store.runs.in_states(WAITING) if row["not_before"] <= now]
-        if not ready:
+        run = store.queue.next(allow, now, LONGEST_DELAY_SECONDS) if place else None
+        if run is None:
             return None
-        row = ready[0]
+        row = store.runs.get(run)
         attempt = int(row["attempt"]) + 1
-        changes = changes_so_far(store, row["handle"])
+        changes = changes_so_far(store, run)
         move(
             store,
-            row["handle"],
+            run,
             "running",
             at_attempt=attempt - 1,
             attempt=attempt,
-            owner={"claimed_at": now},
+            owner=a_claim(),
+            place=place,
+            served=store.queue.served_last() + 1,
+            heartbeat=None,
             started_at=row["started_at"] or now,
         )
-        store.history.put_attempt(row["handle"], AttemptRecord(attempt, now, changes=changes))
-    return row["handle"], attempt
+        store.history.put_attempt(run, AttemptRecord(attempt, now, changes=changes))
+    return run, attempt
 
 
-def start_waiting(store: Store, max_parallel: int, launch: Callable[[str, int], None]) -> list[str]:
+def start_waiting(
+    store: Store, places: Places, launch: Callable[[str, int], None], allow: Collection[str] = ()
+) -> list[str]:
     """Recover dead runs, then start as many waiting ones as there are places.
 
     Returns:
         Handles of the runs that were started.
     """
     recover(store)
+    give_up_bereft(store)
     started: list[str] = []
-    while claimed := claim_next(store, max_parallel):
+    while claimed := claim_next(store, places, allow):
         run, attempt = claimed
         try:
             launch(run, attempt)
@@ -152,7 +193,10 @@ def start_waiting(store: Store, max_parallel: int, launch: Callable[[str, int], 
     return started
 
 
-def next_start_in(store: Store) -> float | None:
-    """Seconds until the earliest waiting run may start (0 if now), or None when none waits."""
-    waiting = store.runs.in_states(WAITING)
-    return max(0.0, min(row["not_before"] for row in waiting) - time.time()) if waiting else None
+def next_start_in(store: Store, allow: Collection[str] = ()) -> float | None:
+    """Seconds until the earliest run may start that this process may start (0 if now), or None when none waits."""
+    at = store.queue.next_at(allow)
+    if at is None:
+        return None
+    wait = at - time.time()
+    return max(0.0, wait) if wait <= LONGEST_DELAY_SECONDS else 0.0  # further ahead: the clock was set back

@@ -10,7 +10,8 @@ from loguru import logger
 
 from trainwell.contract.errors import TrainwellError
 from trainwell.runs import preloaded
-from trainwell.runs.queue import PLACES, start_waiting
+from trainwell.runs.places import places_of
+from trainwell.runs.queue import start_waiting
 
 if TYPE_CHECKING:
     from trainwell.store.store import Store
@@ -25,7 +26,7 @@ def start_runs(workspace: Workspace, store: Store) -> list[str]:
     Returns:
         Handles of the runs that were started.
     """
-    return start_waiting(store, PLACES, partial(preloaded.launch_training, workspace))
+    return start_waiting(store, places_of(workspace), partial(preloaded.launch_training, workspace), workspace.allow)
 
 
 async def supervise(workspace: Workspace, store: Store) -> None:

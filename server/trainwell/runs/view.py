@@ -12,6 +12,8 @@ from trainwell.contract.errors import next_call
 from trainwell.contract.specs import RunSpec, Spec
 from trainwell.contract.text import rounded
 from trainwell.runs.lifecycle import CARRIED, FINAL, WAITING
+from trainwell.runs.liveness import silence
+from trainwell.store.queue import PRIORITIES
 
 if TYPE_CHECKING:
     from trainwell.contract.findings import Finding
@@ -43,6 +45,8 @@ class ShortAttempt(Spec):
     outcome: str | None
     cause: str | None = None
     message: str | None = None
+    started_at: float | None = None
+    lost_seconds: float | None = None
     changes: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -62,6 +66,11 @@ class RunView(Spec):
     attempts: list[ShortAttempt] = Field(default_factory=list)
     findings: list[ShortFinding] = Field(default_factory=list)
     notes: list[str] = Field(default_factory=list)
+    parent: str | None = None
+    after: str | None = None
+    priority: str | None = None
+    place: str | None = None
+    position: int | None = None
 
 
 def view(store: Store, run: str) -> RunView:
@@ -79,18 +88,38 @@ def view(store: Store, run: str) -> RunView:
         epochs=spec.config.epochs,
         progress=_progress(row),
         eta_seconds=_eta_seconds(row),
-        seconds=round((row["ended_at"] or time.time()) - row["started_at"], 2) if row["started_at"] else None,
+        seconds=_seconds(row),
         metrics=_metrics(last, spec),
         best=_best(row),
         attempts=[
             ShortAttempt(
-                number=one.number, outcome=one.outcome, cause=one.cause, message=one.message, changes=one.changes
+                number=one.number,
+                outcome=one.outcome,
+                cause=one.cause,
+                message=one.message,
+                changes=one.changes,
+                started_at=round(one.started_at, 1),
+                lost_seconds=one.lost_seconds,
             )
             for one in told[-4:]
         ],
         findings=[shorten(finding) for finding in store.history.findings(run)[:MOST_FINDINGS]],
         notes=_notes(last, row),
+        **_standing(store, row),
     )
+
+
+def _standing(store: Store, row: Row) -> dict[str, Any]:
+    """Where a run comes from and stands: its parent, and its place or its turn; what is as usual is left out."""
+    waits = row["state"] in WAITING
+    usual = row["priority"] == PRIORITIES["normal"]
+    return {
+        "parent": row["parent"],
+        "after": row["after"] if waits else None,
+        "priority": None if usual else next(word for word, level in PRIORITIES.items() if level == row["priority"]),
+        "place": row["place"] if row["state"] in CARRIED else None,
+        "position": store.queue.position(row["handle"]) + 1 if waits else None,
+    }
 
 
 def reason(row: Row) -> str | None:
@@ -116,7 +145,8 @@ def summary(seen: RunView, score_name: str) -> str:
         why = f" ({seen.reason})" if seen.reason != seen.state else ""
         line = f"{seen.run} {seen.state}{why} at {where}{best}, {rounded(seen.seconds, 3)} s."
     elif seen.state in WAITING:
-        line = f"{seen.run} {seen.state}" + (f": {seen.reason}" if seen.reason else ", waits for its turn.")
+        turn = f", waits for {seen.after}." if seen.after else f", number {seen.position} in the queue."
+        line = f"{seen.run} {seen.state}" + (f": {seen.reason}" if seen.reason else turn)
     else:
         eta = f", about {seen.eta_seconds:.0f} s left" if seen.eta_seconds is not None else ""
         now = ", ".join(f"{name} {rounded(seen.metrics.get(name))}" for name in ("train_loss", "val_loss", score_name)
@@ -141,7 +171,8 @@ def next_step(seen: RunView) -> dict[str, Any]:
 
 def is_stalled(row: Row) -> bool:
     """Whether a carried run has said nothing for suspiciously long."""
-    return row["state"] in CARRIED and time.time() - (row["progress_at"] or row["started_at"]) > STALLED_SECONDS
+    quiet = silence(row["owner"], row["heartbeat"]) if row["state"] in CARRIED else None
+    return quiet is not None and quiet > STALLED_SECONDS
 
 
 def _progress(row: Row) -> float:
@@ -151,10 +182,16 @@ def _progress(row: Row) -> float:
 
 
 def _eta_seconds(row: Row) -> float | None:
-    if row["state"] not in CARRIED or not row["step"] or not row["first_step_at"]:
+    if row["state"] not in CARRIED or row["pace"] is None:
         return None
-    pace = (time.time() - row["first_step_at"]) / row["step"]
-    return round(max(0.0, pace * (row["total_steps"] - row["step"])), 1)
+    return round(max(0.0, row["pace"] * (row["total_steps"] - row["step"])), 1)
+
+
+def _seconds(row: Row) -> float | None:
+    """From the start to the end or now; not below 0, whatever was done to the clock between."""
+    if not row["started_at"]:
+        return None
+    return round(max(0.0, (row["ended_at"] or time.time()) - row["started_at"]), 2)
 
 
 def _metrics(last: EpochRecord | None, spec: RunSpec) -> dict[str, float | None]:

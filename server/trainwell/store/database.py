@@ -13,18 +13,17 @@ import json
 import random
 import time
 from contextlib import contextmanager
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import apsw
 
 from trainwell.contract.errors import TrainwellError
+from trainwell.store.migrations import SCHEMA_VERSION, back_up, scripts_after
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
     from pathlib import Path
 
-SCHEMA_VERSION = 1
 BUSY_SECONDS = 5.0
 
 Row = dict[str, Any]
@@ -113,20 +112,32 @@ class Database:
                 return
 
     def _migrate(self) -> None:
+        """Bring the store to our version, alone and all at once; an older one is copied first."""
         if self._version() == SCHEMA_VERSION:
             return
         with self.transaction():
-            version = self._version()
+            version = self._version()  # another process may have been faster
             if version > SCHEMA_VERSION:
                 raise TrainwellError(
                     "store_too_new",
                     f"The store was written by a newer trainwell (schema {version}, ours is {SCHEMA_VERSION}).",
                     hint="Upgrade trainwell, or start with another --workspace.",
                 )
-            if version == 0:
-                schema = resources.files("trainwell.store").joinpath("sql/schema.sql").read_text(encoding="utf-8")
-                self._connection.execute(schema)
-                self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            if 0 < version < SCHEMA_VERSION:
+                self._back_up(version)
+            for script in scripts_after(version):
+                self._connection.execute(script)
+            self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def _back_up(self, version: int) -> None:
+        try:
+            back_up(self.path, version)
+        except OSError as error:
+            raise TrainwellError(
+                "store_not_copied",
+                f"The store is of an older version and could not be copied before its upgrade: {error.strerror}.",
+                hint="Free some space beside .trainwell/store.sqlite, then start again; nothing was changed.",
+            ) from error
 
     def _version(self) -> int:
         return int(self.rows("PRAGMA user_version")[0]["user_version"])

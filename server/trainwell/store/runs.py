@@ -4,15 +4,34 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from trainwell.contract.specs import RunSpec
 from trainwell.store.database import Database, Row, placeholders, to_json
+from trainwell.store.queue import PRIORITIES, needs_word
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 JSON_COLUMNS = ("arguments", "plan", "tags", "best_metrics", "owner")
+
+
+@dataclass(frozen=True)
+class Queueing:
+    """How a run stands in the queue.
+
+    Attributes:
+        priority: A key of PRIORITIES.
+        client: Who submitted it.
+        needs: Permissions without which no process may start it.
+        after: The run that must have completed before.
+    """
+
+    priority: str = "normal"
+    client: str = ""
+    needs: frozenset[str] = frozenset()
+    after: str | None = None
 
 
 class Runs:
@@ -21,9 +40,12 @@ class Runs:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, spec: RunSpec, *, name: str, arguments: Row, plan: Row, tags: Sequence[str], key: str | None) -> None:
+    def add(
+        self, spec: RunSpec, *, name: str, arguments: Row, plan: Row, tags: Sequence[str], key: str | None,
+        queueing: Queueing | None = None, parent: str | None = None,
+    ) -> None:  # fmt: skip
         """Enter a queued run."""
-        now = time.time()
+        how = queueing or Queueing()
         row = {
             "handle": spec.run,
             "name": name,
@@ -35,9 +57,14 @@ class Runs:
             "plan": to_json(plan),
             "tags": to_json(list(tags)),
             "idempotency_key": key,
-            "created_at": now,
-            "not_before": now,
+            "created_at": time.time(),
+            "not_before": 0.0,
             "total_steps": plan["total_steps"],
+            "priority": PRIORITIES[how.priority],
+            "client": how.client,
+            "needs": needs_word(how.needs),
+            "after": how.after,
+            "parent": parent,
         }
         self._database.insert("runs", row)
 
@@ -82,12 +109,31 @@ class Runs:
         )
         return [_parsed(row) for row in found]
 
-    def waiting_before(self, row: Row) -> int:
-        """How many runs would be started before this one."""
-        found = self._database.row(
-            "SELECT count(*) AS n FROM runs WHERE state IN ('queued', 'retrying') AND created_at < ?", row["created_at"]
-        )
-        return int(found["n"]) if found else 0
+    def handles(self, states: Sequence[str]) -> list[Row]:
+        """`handle` of each run in any of these states."""
+        sql = f"SELECT handle FROM runs WHERE state IN ({placeholders(states)})"  # noqa: S608
+        return self._database.rows(sql, *states)
+
+    def all_handles(self, *, trained: bool = False) -> set[str]:
+        """Handles of all runs, or of those that have taken a step."""
+        rows = self._database.rows("SELECT handle FROM runs WHERE step >= ?", int(trained))
+        return {row["handle"] for row in rows}
+
+    def put_back(self, row: Row) -> None:
+        """Enter a row as `get` gave it once; columns that this version does not know are left out."""
+        known = {column["name"] for column in self._database.rows("PRAGMA table_info(runs)")}
+        stored = {
+            name: to_json(value) if name in JSON_COLUMNS and value is not None else value
+            for name, value in row.items()
+            if name in known
+        }
+        self._database.insert("runs", stored)
+
+    def delete(self, handle: str) -> None:
+        """Remove a run and its history; call it within a transaction."""
+        for table in ("attempts", "epochs", "findings"):
+            self._database.execute(f"DELETE FROM {table} WHERE run = ?", handle)  # noqa: S608
+        self._database.execute("DELETE FROM runs WHERE handle = ?", handle)
 
     def update(self, handle: str, *, at_attempt: int | None = None, states: Sequence[str] = (), **columns: Any) -> bool:
         """Set columns, but only while the run is still in one of `states` and at attempt `at_attempt`.

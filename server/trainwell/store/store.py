@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from trainwell.store.artifacts import Artifacts
 from trainwell.store.database import Database
 from trainwell.store.handles import find_handle
+from trainwell.store.queue import Queue
 from trainwell.store.records import History
 from trainwell.store.runs import Runs
 from trainwell.store.workspace import Workspace
@@ -18,6 +19,7 @@ class Store:
 
     database: Database
     runs: Runs
+    queue: Queue
     history: History
     artifacts: Artifacts
 
@@ -25,7 +27,7 @@ class Store:
     def open(cls, workspace: Workspace) -> Store:
         """Open the workspace's database, made where it is missing."""
         database = Database(workspace.database)
-        return cls(database, Runs(database), History(database), Artifacts(database))
+        return cls(database, Runs(database), Queue(database), History(database), Artifacts(database))
 
     def find(self, kind: str, text: str, argument: str) -> str:
         """The handle that an agent's words mean; `kind` is data, model, run or ckpt."""

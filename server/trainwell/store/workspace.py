@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 STATE_FOLDER = ".trainwell"
 LONGEST_PATH = 4096
+MOST_PARALLEL = 64
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://")
 # What only the person who starts trainwell can allow, by the word of its flag: --allow-code, --allow-hub.
 Permission = Literal["code", "hub"]
@@ -48,15 +49,22 @@ class Workspace:
     root: Path
     allow_read: tuple[Path, ...] = ()
     allow: frozenset[Permission] = frozenset()
+    max_parallel: int | None = None  # runs at once; None is one for each device
+    disk_quota: float | None = None  # GB of state beyond which no new run is taken
 
     @classmethod
     def open(
-        cls, root: Path | None = None, allow_read: tuple[Path, ...] = (), allow: Iterable[Permission] = ()
+        cls,
+        root: Path | None = None,
+        allow_read: tuple[Path, ...] = (),
+        allow: Iterable[Permission] = (),
+        max_parallel: int | None = None,
+        disk_quota: float | None = None,
     ) -> Workspace:
         """Make the state folders where they are missing.
 
         Raises:
-            TrainwellError: `workspace_not_writable`.
+            TrainwellError: `workspace_not_writable`, `bad_max_parallel`.
         """
         folder = find_root(root).expanduser().absolute()
         try:
@@ -72,18 +80,28 @@ class Workspace:
                 argument="--workspace",
                 hint="Start the server with --workspace DIR, a folder that you may write to.",
             ) from error
-        return cls(folder.resolve(), tuple(path.expanduser().resolve() for path in allow_read), frozenset(allow))
+        readable = tuple(path.expanduser().resolve() for path in allow_read)
+        return cls(folder.resolve(), readable, frozenset(allow), _parallel(max_parallel), disk_quota)
 
     @classmethod
     def of_request(cls, request: Mapping[str, Any]) -> Workspace:
         """The workspace of a request to a worker, with the permissions of whoever asks."""
         allowed: list[Permission] = [permission for permission in PERMISSIONS if permission in request["allow"]]
-        return cls.open(Path(request["workspace"]), tuple(map(Path, request["allow_read"])), allowed)
+        folders = tuple(map(Path, request["allow_read"]))
+        return cls.open(
+            Path(request["workspace"]), folders, allowed, request.get("max_parallel"), request.get("disk_quota")
+        )
 
     def to_request(self) -> dict[str, Any]:
         """What a worker must be told of it, as JSON; `of_request` reads it."""
         folders = [str(path) for path in self.allow_read]
-        return {"workspace": str(self.root), "allow_read": folders, "allow": sorted(self.allow)}
+        return {
+            "workspace": str(self.root),
+            "allow_read": folders,
+            "allow": sorted(self.allow),
+            "max_parallel": self.max_parallel,
+            "disk_quota": self.disk_quota,
+        }
 
     def allows(self, permission: Permission) -> bool:
         """Whether the person who started this process has allowed it."""
@@ -227,6 +245,20 @@ _at_work: ContextVar[Workspace | None] = ContextVar("workspace at work", default
 def workspace_at_work() -> Workspace:
     """The workspace whose work is done here; outside of any request one that allows nothing and holds no file."""
     return _at_work.get() or Workspace(Path(os.devnull))
+
+
+def _parallel(given: int | None) -> int | None:
+    """How many runs at once: as given, else TRAINWELL_MAX_PARALLEL, else None."""
+    named = os.environ.get("TRAINWELL_MAX_PARALLEL")
+    if given is None and not named:
+        return None
+    text = str(given) if given is not None else str(named)
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_PARALLEL):
+        raise TrainwellError(
+            "bad_max_parallel", "This is not a number of runs.", argument="--max-parallel", got=text,
+            allowed=f"1 to {MOST_PARALLEL}",
+        )  # fmt: skip
+    return int(text)
 
 
 def _outside(folders: Iterable[Path], text: str, argument: str) -> TrainwellError:

@@ -60,3 +60,8 @@ def spec_fields(
         },
         "log_level": services.manifest.log_level,
     }
+
+
+def needs_of(model: ModelSpec) -> frozenset[str]:
+    """Permissions that a worker needs to build a model again; what comes from the hub is downloaded by then."""
+    return frozenset({"code"}) if model.architecture == "module" else frozenset()

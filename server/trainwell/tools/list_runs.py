@@ -11,6 +11,7 @@ from trainwell.contract.answers import Answer, Hints
 from trainwell.contract.errors import TrainwellError, next_call
 from trainwell.contract.specs import Spec
 from trainwell.contract.text import rounded
+from trainwell.runs.lifecycle import CARRIED
 from trainwell.runs.view import ShortFinding, next_step, reason, shorten, view
 from trainwell.tools.services import Services
 
@@ -44,6 +45,10 @@ class RunRow(Spec):
     model: str
     data: str
     finding: ShortFinding | None
+    attempts: int | None = None
+    parent: str | None = None
+    after: str | None = None
+    place: str | None = None
 
 
 class Result(Answer):
@@ -90,5 +95,6 @@ def _row(services: Services, row: dict[str, Any]) -> RunRow:
     return RunRow(
         run=row["handle"], name=row["name"], state=row["state"], reason=reason(row), epoch=row["epoch"],
         score=row["best_score"], best_epoch=row["best_epoch"], model=row["model"], data=row["data"],
-        finding=shorten(findings[0]) if findings else None,
+        finding=shorten(findings[0]) if findings else None, attempts=row["attempt"] if row["attempt"] > 1 else None,
+        parent=row["parent"], after=row["after"], place=row["place"] if row["state"] in CARRIED else None,
     )  # fmt: skip

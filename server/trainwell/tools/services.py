@@ -36,6 +36,7 @@ class Services:
     store: Store
     manifest: Manifest
     progress: Callable[[float, float | None, str], Awaitable[None]] | None = None
+    client: str = "command line"  # who asks: clients take turns in the queue
 
     def with_progress(self, progress: Callable[[float, float | None, str], Awaitable[None]] | None) -> Services:
         """The same services, for one call that wants to hear of progress."""
@@ -95,6 +96,8 @@ def open_services(
     skill: Path | None = None,
     allow_read: tuple[Path, ...] = (),
     allow: Iterable[Permission] = (),
+    max_parallel: int | None = None,
+    disk_quota: float | None = None,
 ) -> Services:
     """Open a workspace and the manifest that rules it.
 
@@ -102,5 +105,5 @@ def open_services(
         TrainwellError: The workspace, the store or the manifest cannot be used.
     """
     manifest = load_manifest(skill)
-    workspace = Workspace.open(root, allow_read, allow)
+    workspace = Workspace.open(root, allow_read, allow, max_parallel, disk_quota)
     return Services(workspace, Store.open(workspace), manifest)

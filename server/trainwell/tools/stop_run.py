@@ -1,6 +1,7 @@
 """Stop a run in good order: it saves a checkpoint first, and what it has learnt stays usable.
 
-A run that waits is taken out of the queue.
+A run that waits is taken out of the queue. While it is stopping, a second call ends it at once: its last checkpoint
+stays. resume_run goes on with it.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ import time
 from trainwell.contract.answers import Answer, Hints
 from trainwell.contract.specs import Spec
 from trainwell.runs.lifecycle import FINAL, WAITING, move
+from trainwell.runs.resuming import end_at_once
 from trainwell.runs.view import next_step, summary, view
 from trainwell.runs.waiting import wait_for_end
 from trainwell.tools.services import Services
 
 TITLE = "Stop run"
-HINTS = Hints(read_only=False, destructive=False, idempotent=True)
+HINTS = Hints(read_only=False, destructive=False, idempotent=False)
 
 
 class Arguments(Spec):
@@ -43,9 +45,11 @@ async def call(services: Services, arguments: Arguments) -> Result:
         ended = row["state"] in FINAL
         if row["state"] in WAITING:
             move(store, run, "stopped", stop_requested=1, ended_at=time.time(), outcome="stop_requested")
-        elif not ended:
+        elif row["state"] == "running":
             store.runs.update(run, stop_requested=1)
             move(store, run, "stopping")
+    if row["state"] == "stopping":  # asked a second time
+        end_at_once(store, run)
     services.start_waiting()
     await wait_for_end(store, run, arguments.wait_seconds, services.progress)
     seen = view(store, run)

@@ -13,7 +13,7 @@ from trainwell.contract.answers import Answer, Hints
 from trainwell.contract.errors import next_call
 from trainwell.contract.specs import Spec
 from trainwell.runs.lifecycle import CARRIED, WAITING
-from trainwell.runs.queue import PLACES
+from trainwell.runs.places import places_of
 from trainwell.tools.services import Services
 
 TITLE = "System info"
@@ -41,8 +41,8 @@ async def call(services: Services, arguments: Arguments) -> Result:  # noqa: ARG
     """Ask a worker for the devices, the rest is known here."""
     devices = (await services.ask("devices"))["devices"]
     memory = psutil.virtual_memory()
-    running = len(services.store.runs.in_states(CARRIED))
-    waiting = len(services.store.runs.in_states(WAITING))
+    running = services.store.queue.count(*CARRIED)
+    waiting = services.store.queue.count(*WAITING)
     names = ", ".join(str(device["name"]) for device in devices)
     return Result(
         summary=f"{names}; {memory.available / 2**30:.1f} of {memory.total / 2**30:.1f} GiB memory free; "
@@ -52,7 +52,7 @@ async def call(services: Services, arguments: Arguments) -> Result:  # noqa: ARG
         disk_free_bytes=shutil.disk_usage(services.workspace.root).free,
         versions={name: version(name) for name in ("trainwell", "torch", "mcp")}
         | {"python": platform.python_version()},
-        limits={"max_parameters": services.max_parameters(), "parallel_runs": PLACES},
+        limits={"max_parameters": services.max_parameters(), "parallel_runs": places_of(services.workspace).count},
         retry=services.manifest.retry.model_dump(),
         queue={"running": running, "waiting": waiting},
         workspace=str(services.workspace.root),

@@ -14,10 +14,13 @@ from trainwell.contract.answers import Answer, Hints
 from trainwell.contract.errors import TrainwellError, next_call
 from trainwell.contract.specs import ModelSpec, RunSpec, Spec
 from trainwell.contract.text import rounded
+from trainwell.runs.record import keep
+from trainwell.runs.room import require_room
 from trainwell.runs.view import RunView, next_step, summary, view
 from trainwell.runs.waiting import wait_for_end
 from trainwell.store.handles import new_handle
-from trainwell.tools.asking import model_and_data, spec_fields
+from trainwell.store.runs import Queueing
+from trainwell.tools.asking import model_and_data, needs_of, spec_fields
 from trainwell.tools.services import Services
 
 TITLE = "Train"
@@ -55,6 +58,8 @@ class Arguments(Spec):
     tags: list[str] | None = None
     wait_seconds: float
     idempotency_key: str | None = None
+    priority: str
+    after: str | None = None
 
 
 class Result(Answer):
@@ -72,16 +77,23 @@ async def call(services: Services, arguments: Arguments) -> Result:
     """Plan with two timed steps, enter the run, start it if there is a place."""
     if arguments.idempotency_key and (row := services.store.runs.by_key(arguments.idempotency_key)):
         return await _answer(services, arguments, row["handle"], row["plan"], again=True)
+    require_room(services.workspace, services.store)
     asked = _asked(services, arguments)
     plan = await services.ask("plan", spec=asked)
     spec = RunSpec.model_validate({**asked, "config": plan.pop("config")})
     given = _as_given(services, arguments) | {"model": spec.model.handle, "train_loader": spec.data.handle}
     services.store.runs.add(
         spec, name=arguments.name or spec.run, arguments=given, plan=plan, tags=arguments.tags or [],
-        key=arguments.idempotency_key,
+        key=arguments.idempotency_key, queueing=_queueing(services, arguments, spec),
     )  # fmt: skip
+    keep(services.workspace, services.store, spec.run)
     services.start_waiting()
     return await _answer(services, arguments, spec.run, plan, again=False)
+
+
+def _queueing(services: Services, arguments: Arguments, spec: RunSpec) -> Queueing:
+    after = None if arguments.after is None else services.find("run", arguments.after, "after")
+    return Queueing(arguments.priority, services.client, needs_of(spec.model), after)
 
 
 def _asked(services: Services, arguments: Arguments) -> dict[str, Any]:
@@ -124,9 +136,8 @@ async def _answer(services: Services, arguments: Arguments, run: str, plan: dict
     if arguments.wait_seconds:
         await wait_for_end(services.store, run, arguments.wait_seconds, services.progress)
     seen = view(services.store, run)
-    row = services.store.runs.get(run)
     spec = services.store.runs.spec(run)
-    position = services.store.runs.waiting_before(row) + 1 if seen.state == "queued" else 0
+    position = services.store.queue.position(run) + 1 if seen.state == "queued" else 0
     warnings = [f"{one.code}: {one.message}" for one in spec.data.warnings]
     return Result(
         summary=_told(seen, spec, plan, position=position, again=again),

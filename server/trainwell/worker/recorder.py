@@ -37,6 +37,7 @@ class Recorder:
     SUPERSEDED = "superseded"
     _epochs: list[EpochRecord] = field(default_factory=list)
     _position: tuple[int, int, int] = (0, 0, 0)
+    _began: tuple[int, float] | None = None
     _flushed_at: float = 0.0
     _judged_at: float = 0.0
     _critical: bool = False
@@ -48,8 +49,9 @@ class Recorder:
         now = time.time()
         row = self.store.runs.get(self.run)
         self.store.runs.update(
-            self.run, at_attempt=self.attempt, first_step_at=row["first_step_at"] or now, progress_at=now
-        )
+            self.run, at_attempt=self.attempt, first_step_at=row["first_step_at"] or now, progress_at=now,
+            heartbeat=time.monotonic(),
+        )  # fmt: skip
 
     def epoch(self, record: EpochRecord) -> None:
         """An epoch is over."""
@@ -59,6 +61,7 @@ class Recorder:
     def progress(self, step: int, total: int, epoch: int) -> None:
         """Where training is."""
         self._position = (step, total, epoch)
+        self._began = self._began or (step, time.monotonic())
         self._flush_if_due()
 
     def should_stop(self) -> str | None:
@@ -76,8 +79,9 @@ class Recorder:
         step, total, epoch = self._position
         with self.store.database.transaction():
             changed = self.store.runs.update(
-                self.run, at_attempt=self.attempt, step=step, total_steps=total, epoch=epoch, progress_at=time.time()
-            )
+                self.run, at_attempt=self.attempt, step=step, total_steps=total, epoch=epoch, progress_at=time.time(),
+                heartbeat=time.monotonic(), pace=self._pace(step),
+            )  # fmt: skip
             self._superseded = not changed
             if changed:
                 self.store.history.put_epochs(self.run, self._epochs)
@@ -85,6 +89,11 @@ class Recorder:
             self.log(f"epoch {record.epoch}: {told(record)}")
         self._epochs.clear()
         self._stop_requested = bool(self.store.runs.get(self.run)["stop_requested"])
+
+    def _pace(self, step: int) -> float | None:
+        """Seconds a step of this attempt so far, by a clock that nobody sets."""
+        first, since = self._began or (step, 0.0)
+        return (time.monotonic() - since) / (step - first) if step > first else None
 
     def judge(self, *, finished: bool) -> None:
         """Ask the rules what is wrong, and keep the answer with the run."""

@@ -24,6 +24,7 @@ from trainwell.training.range_test import find_lr
 from trainwell.training.seeding import seed_everything
 from trainwell.worker import weights
 from trainwell.worker.backbones import check_tokenizer
+from trainwell.worker.branching import branch
 from trainwell.worker.output import preview, write_predictions
 
 if TYPE_CHECKING:
@@ -213,4 +214,5 @@ WORK: dict[str, Callable[[Workspace, Json], Json]] = {
     "load_checkpoint": _load_checkpoint,
     "plot": _plot,
     "devices": _devices,
+    "branch": branch,
 }

@@ -16,7 +16,9 @@ from trainwell.contract.trace import AttemptRecord
 from trainwell.reports.curves import draw_curves
 from trainwell.runs.lifecycle import CARRIED, move
 from trainwell.runs.liveness import my_identity
+from trainwell.runs.places import VISIBLE, visible_at
 from trainwell.runs.queue import end_attempt, next_start_in
+from trainwell.runs.record import keep
 from trainwell.runs.supervisor import start_runs
 from trainwell.store.store import Store
 from trainwell.store.workspace import Workspace
@@ -40,17 +42,27 @@ def main(request: dict[str, Any]) -> None:
     log_to(workspace.run_dir(run) / "log.txt")
     limit_memory()
     store = Store.open(workspace)
-    if not store.runs.update(run, at_attempt=attempt, states=CARRIED, owner=my_identity(), progress_at=time.time()):
+    taken = {"owner": my_identity(), "progress_at": time.time(), "heartbeat": time.monotonic()}
+    if not store.runs.update(run, at_attempt=attempt, states=CARRIED, **taken):
         logger.warning("attempt {} of {} was given up before it began", attempt, run)
         return
+    go_to(store.runs.get(run)["place"])
     try:
         with workspace.at_work():
             carry_out(workspace, store, run, attempt)
     except Exception as error:  # noqa: BLE001 - the border of the process: the cause goes into the run's record
         logger.opt(exception=error).error("attempt {} of {} failed", attempt, run)
         end_attempt(store, run, attempt, cause_of(error), told(error))
+    keep(workspace, store, run)
     finish_report(workspace, store, run)
     move_on(workspace, store)
+
+
+def go_to(place: str | None) -> None:
+    """Make the device that the run was given the only one that CUDA shows, before anything here has asked CUDA."""
+    visible = visible_at(place, os.environ)
+    if visible is not None:
+        os.environ[VISIBLE] = visible
 
 
 def log_to(path: Path) -> None:
@@ -152,7 +164,7 @@ def finish_report(workspace: Workspace, store: Store, run: str) -> None:
 def move_on(workspace: Workspace, store: Store) -> None:
     """Start the next waiting run. If only a retry waits for its time, wait with it: no server needs to live."""
     while not start_runs(workspace, store):
-        pause = next_start_in(store)
-        if pause is None or store.runs.in_states(CARRIED):
+        pause = next_start_in(store, workspace.allow)
+        if pause is None or store.queue.count(*CARRIED):
             return
         time.sleep(pause + 0.01)
