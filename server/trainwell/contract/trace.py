@@ -45,6 +45,7 @@ class AttemptRecord:
     message: str | None = None
     changes: dict[str, Any] = field(default_factory=dict)
     resumed_from_step: int = 0
+    notes: list[str] = field(default_factory=list[str])
 
 
 @dataclass(frozen=True)
