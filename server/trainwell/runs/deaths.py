@@ -22,6 +22,7 @@ def record_counters(folder: Path) -> None:
     Raises:
         OSError: The folder cannot be written.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     temporary = folder / f".tmp-{os.getpid()}-{_COUNTERS}"
     try:
         temporary.write_text(json.dumps({str(path): kills(path) for path in counters()}), encoding="utf-8")

@@ -192,7 +192,7 @@ class Loop:
         )
         normed = any(isinstance(layer, _BatchNorm) for layer in self.module.modules())
         self.job.log(
-            f"Memory ran out within a step: micro-batch divided by {divisor}, gradients accumulated, the step made again."
+            f"Memory ran out within a step: micro-batch divided by {divisor}, gradients added up, the step made again."
             + (" Batch norm now takes its statistics from smaller batches." if normed else "")
         )
         self.job.on_change({"micro_batch_divisor": divisor})

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,7 +47,8 @@ def main(request: dict[str, Any]) -> None:
     log_to(workspace.run_dir(run) / "log.txt")
     limit_memory()
     offer_to_the_kernel()
-    record_counters(workspace.run_dir(run))
+    with suppress(OSError):  # without it, a death is told as one without a word
+        record_counters(workspace.run_dir(run))
     store = Store.open(workspace)
     if not store.runs.update(run, at_attempt=attempt, states=CARRIED, owner=my_identity(), progress_at=time.time()):
         logger.warning("attempt {} of {} was given up before it began", attempt, run)
