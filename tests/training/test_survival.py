@@ -76,7 +76,8 @@ def test_what_a_write_died_of_is_raised_once_where_somebody_looks():
     assert not writer.busy()
 
 
-def test_what_is_written_is_the_state_at_the_save_and_not_a_later_one(tmp_path, monkeypatch, always_save):
+@pytest.mark.usefixtures("always_save")
+def test_what_is_written_is_the_state_at_the_save_and_not_a_later_one(tmp_path, monkeypatch):
     run = spec(epochs=2, deterministic=True)
     real, states = checkpoint.write_step, []
 
@@ -93,9 +94,8 @@ def test_what_is_written_is_the_state_at_the_save_and_not_a_later_one(tmp_path, 
     assert not live & {tensor.untyped_storage().data_ptr() for tensor in written.values()}
 
 
-def test_a_disk_without_room_ends_the_training_with_what_is_needed_and_keeps_what_is_there(
-    tmp_path, monkeypatch, always_save
-):
+@pytest.mark.usefixtures("always_save")
+def test_a_disk_without_room_ends_the_training_with_what_is_needed_and_keeps_what_is_there(tmp_path, monkeypatch):
     def little(_folder):
         done = list((tmp_path / "checkpoints").glob("step-*"))
         return Usage(10**9, 0, 17 if done else 10**9)
@@ -131,7 +131,8 @@ def test_a_nan_is_never_saved_but_infinity_may_be():
         room.must_be_numbers(content(math.nan), 1)
 
 
-def test_a_damaged_checkpoint_is_told_to_the_record(tmp_path, always_save):
+@pytest.mark.usefixtures("always_save")
+def test_a_damaged_checkpoint_is_told_to_the_record(tmp_path):
     run = spec(epochs=4, deterministic=True)
     fit(job(tmp_path, network(), DIGITS, run))
     newest = checkpoint.newest_good(tmp_path / "checkpoints")
@@ -143,7 +144,8 @@ def test_a_damaged_checkpoint_is_told_to_the_record(tmp_path, always_save):
     assert notes[0].endswith(f"went on from step {outcome.resumed_from_step}.")
 
 
-def test_a_time_limit_counts_all_attempts(tmp_path, always_look):
+@pytest.mark.usefixtures("always_look")
+def test_a_time_limit_counts_all_attempts(tmp_path):
     run = spec(epochs=1000, max_minutes=0.001)
     first = fit(job(tmp_path, network(), DIGITS, run))
     again = fit(job(tmp_path, network(), DIGITS, run))
