@@ -6,6 +6,7 @@ import os
 import shutil
 import threading
 from collections import namedtuple
+from pathlib import Path
 
 import pytest
 import torch
@@ -70,7 +71,7 @@ def test_a_write_goes_on_beside_the_training_and_the_next_waits_for_it():
 
 def test_what_a_write_died_of_is_raised_once_where_somebody_looks():
     writer = Writer()
-    writer.start(lambda: os.stat("/nowhere"))
+    writer.start(Path("/nowhere").stat)
     with pytest.raises(FileNotFoundError):
         writer.wait()
     assert not writer.busy()
