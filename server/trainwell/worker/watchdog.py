@@ -50,7 +50,7 @@ class Silence:
         self.shortest = shortest
         self.pause = pause
         self.silent = 0.0
-        self._beats = 0
+        self._beats: int = 0
         self._times: deque[float] = deque(maxlen=_KEPT)
 
     def is_hang(self, beats: int, passed: float, slow: bool) -> bool:
