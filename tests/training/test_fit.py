@@ -27,8 +27,7 @@ def always_look(monkeypatch):
 @pytest.fixture
 def always_save(monkeypatch):
     """Write a checkpoint at the end of every epoch."""
-    monkeypatch.setattr(saving, "SHORTEST_INTERVAL", 0.0)
-    monkeypatch.setattr(saving, "COST_SHARE", math.inf)
+    monkeypatch.setattr(saving.Saver, "due", lambda saver: saver.wait() or True)
 
 
 def stop_after(calls):

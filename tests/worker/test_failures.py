@@ -38,7 +38,11 @@ def test_a_failure_has_one_word_that_the_retry_policy_knows(error, cause):
 
 
 def test_only_what_can_pass_or_be_mended_is_tried_again():
-    assert {cause for cause, kind in CLASSES.items() if kind == "fixable"} == {"out_of_memory", "non_finite_loss"}
+    assert {cause for cause, kind in CLASSES.items() if kind == "fixable"} == {
+        "out_of_memory",
+        "host_out_of_memory",
+        "non_finite_loss",
+    }
     assert not {"disk_full", "internal_error", "data_gone"} & set(CLASSES)
 
 

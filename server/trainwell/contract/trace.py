@@ -51,6 +51,7 @@ class AttemptRecord:
     step: int | None = None
     saved_step: int | None = None
     lost_seconds: float | None = None
+    notes: list[str] = field(default_factory=list[str])
 
 
 @dataclass(frozen=True)

@@ -289,6 +289,8 @@ class _Carried:
                 on_progress=recorder.progress,
                 should_stop=lambda: INTERRUPTED if self.interrupts else recorder.should_stop(),
                 on_save=recorder.flush,
+                on_note=recorder.note,
+                on_change=recorder.change,
                 log=self.log,
             )
         )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from loguru import logger
 
 from trainwell.contract.trace import AttemptRecord
+from trainwell.runs.deaths import cause_of_death
 from trainwell.runs.lifecycle import CARRIED, WAITING, move
 from trainwell.runs.liveness import a_claim, claim_age, is_alive
 from trainwell.runs.retry import LONGEST_DELAY_SECONDS, Decision, decide
@@ -16,6 +17,7 @@ from trainwell.runs.story import judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
+    from pathlib import Path
 
     from trainwell.contract.specs import RunSpec
     from trainwell.runs.places import Places
@@ -71,12 +73,17 @@ def end_attempt(store: Store, run: str, number: int, cause: str, message: str) -
 
 def _lost(store: Store, row: Row) -> dict[str, Any]:
     """What an attempt that failed now has lost: the steps since its newest checkpoint."""
-    folder = store.database.path.parent / "runs" / row["handle"] / "checkpoints"
+    folder = _folder(store, row["handle"]) / "checkpoints"
     saved = [int(path.name[5:13]) for path in folder.glob("step-????????") if path.name[5:13].isdigit()]
     saved_step = max(saved, default=0)
     steps = max(0, row["step"] - saved_step)
     seconds = None if row["pace"] is None else round(steps * row["pace"], 2)
     return {"step": row["step"], "saved_step": saved_step, "lost_seconds": seconds}
+
+
+def _folder(store: Store, run: str) -> Path:
+    """The run's folder, beside the store."""
+    return store.database.path.parent / "runs" / run
 
 
 def _is_carried(row: Row) -> bool:
@@ -103,13 +110,7 @@ def recover(store: Store) -> list[str]:
             fresh = store.runs.get(row["handle"])
             if fresh["state"] in CARRIED and fresh["attempt"] == row["attempt"] and not _is_carried(fresh):
                 logger.warning("the worker of {} is gone", row["handle"])
-                end_attempt(
-                    store,
-                    row["handle"],
-                    row["attempt"],
-                    "process_died",
-                    "The worker process died without a word (killed?).",
-                )
+                end_attempt(store, row["handle"], row["attempt"], *cause_of_death(_folder(store, row["handle"])))
                 found.append(row["handle"])
     return found
 

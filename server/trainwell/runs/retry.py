@@ -16,11 +16,16 @@ CLASSES: dict[str, Class] = {
     "device_error": "transient",
     "store_busy": "transient",
     "io_error": "transient",
+    "stalled": "transient",
+    "terminated": "transient",
     "out_of_memory": "fixable",
+    "host_out_of_memory": "fixable",
     "non_finite_loss": "fixable",
 }
 LONGEST_DELAY_SECONDS = 300.0
 MAX_HALVINGS = 6
+#: Both are mended by smaller micro-batches.
+OUT_OF_MEMORY = ("out_of_memory", "host_out_of_memory")
 #: Lower rates tried after a non-finite loss: a tenth each time (backoff .1, .01, .001).
 LR_FACTOR = 0.1
 CLIP_AFTER_NON_FINITE = 1.0
@@ -62,7 +67,8 @@ def decide(policy: RetryPolicy, attempt: int, cause: str, config: dict[str, Any]
     """
     kind = CLASSES.get(cause, "permanent")
     if kind == "permanent":
-        return Decision(retry=False, kind=kind, reason="This failure would come again.")
+        reason = "The checkpoints are as they were." if cause == "disk_full" else "This failure would come again."
+        return Decision(retry=False, kind=kind, reason=reason)
     if policy.strategy == "none" or attempt >= policy.max_attempts:
         return Decision(retry=False, kind=kind, reason=f"All {attempt} of {policy.max_attempts} attempts are used.")
     repaired = _repaired(cause, config, changes)
@@ -74,7 +80,7 @@ def decide(policy: RetryPolicy, attempt: int, cause: str, config: dict[str, Any]
 
 def _repaired(cause: str, config: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any] | None:
     """The adjustments for the next attempt, or None when the repair is exhausted."""
-    if cause == "out_of_memory":
+    if cause in OUT_OF_MEMORY:
         divisor = 2 * int(changes.get("micro_batch_divisor", 1))
         rows = int(config.get("batch_size") or divisor)
         return None if divisor > min(rows, 2**MAX_HALVINGS) else {**changes, "micro_batch_divisor": divisor}
@@ -87,7 +93,7 @@ def _repaired(cause: str, config: dict[str, Any], changes: dict[str, Any]) -> di
 
 
 def _told(cause: str, changes: dict[str, Any]) -> str:
-    if cause == "out_of_memory":
+    if cause in OUT_OF_MEMORY:
         return f"Micro-batch divided by {changes['micro_batch_divisor']}, gradients accumulated: same effective batch."
     if cause == "non_finite_loss":
         return (

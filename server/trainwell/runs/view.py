@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from trainwell.store.store import Store
 
 MOST_FINDINGS = 3
+MOST_NOTES = 6
 #: Always told beside the manifest's own metrics.
 ALSO_TOLD = ("val_r2", "val_rmse", "val_f1", "lr", "grad_norm", "samples_per_second")
 #: A carried run without a word for this long, or for so many of its usual epochs, is called stalled.
@@ -104,7 +105,7 @@ def view(store: Store, run: str) -> RunView:
             for one in told[-4:]
         ],
         findings=[shorten(finding) for finding in store.history.findings(run)[:MOST_FINDINGS]],
-        notes=_notes(last, row),
+        notes=[*_notes(last, row), *(note for one in attempts for note in one.notes)][:MOST_NOTES],
         **_standing(store, row),
     )
 

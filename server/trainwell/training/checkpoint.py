@@ -191,7 +191,7 @@ def _newest(folder: Path, kind: str, report: Callable[[str], None] | None) -> Pa
         except TrainwellError as error:
             _quarantine(path)
             if report is not None:
-                report(f"{error.message}; set aside, the one before is used")
+                report(f"{path.name} was damaged and set aside: {error.message}")
         else:
             return path
     return None

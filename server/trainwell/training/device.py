@@ -183,6 +183,22 @@ def _product_seconds(dtype: torch.dtype) -> float:
     return best
 
 
+_ALLOCATOR_WORDS = ("can't allocate memory", "not enough memory", "out of memory", "failed to allocate")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out; the CPU allocator has no exception type of its own."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(word in str(error).lower() for word in _ALLOCATOR_WORDS)
+
+
+def release_memory(device: torch.device) -> None:
+    """Give cached blocks back, so that smaller ones can be cut from them."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+
+
 def describe_devices() -> list[dict[str, Any]]:
     """The devices of this machine, for people and agents: JSON."""
     found: list[dict[str, Any]] = []

@@ -19,6 +19,7 @@ from trainwell.training.averaging import gather_statistics
 from trainwell.training.batches import augmented
 from trainwell.training.errors import NonFiniteLoss
 from trainwell.training.preparing import Loop, prepare
+from trainwell.training.pulse import Pulse
 from trainwell.training.saving import resume, save
 from trainwell.training.schedules import FALLING
 from trainwell.training.seeding import deterministic, seed_epoch
@@ -64,6 +65,9 @@ class FitJob:
         on_progress: Called with (step, total steps, epoch) at most every 0.2 s.
         should_stop: Asked every 0.1 s and after each epoch; a word ends the run in good order for that reason.
         on_save: Called before a checkpoint is written: what was reported so far must outlive it.
+        on_note: Told in words what belongs into the run's record: a damaged checkpoint, say.
+        on_change: Told of an adjustment that was made within the attempt, as in `adjustments`.
+        pulse: Counts steps, for a watchdog.
         log: Told in words what was decided and what happened.
     """
 
@@ -79,6 +83,9 @@ class FitJob:
     on_progress: Callable[[int, int, int], None] = _nothing
     should_stop: Callable[[], str | None] = _nothing
     on_save: Callable[[], None] = _nothing
+    on_note: Callable[[str], None] = _nothing
+    on_change: Callable[[dict[str, Any]], None] = _nothing
+    pulse: Pulse = field(default_factory=Pulse)
     log: Callable[[str], None] = _nothing
 
 
@@ -120,6 +127,7 @@ def fit(job: FitJob) -> FitOutcome:
             initial ones, or are those of the newest checkpoint at the next call.
         TrainwellError: checkpoints_damaged, checkpoint_mismatch, data_changed, nothing_to_train.
         torch.OutOfMemoryError: The device has no more memory; halve the micro-batch and call again.
+        TrainwellError: disk_full.
         OSError: A checkpoint could not be written.
     """
     config = job.spec.config
@@ -128,13 +136,20 @@ def fit(job: FitJob) -> FitOutcome:
         resumed = resume(loop)
         try:
             reason = _epochs(loop)
-        except (NonFiniteLoss, RuntimeError, MemoryError):
+        except BaseException as error:
+            # What is on its way to the disk gets there, so that the next attempt finds it.
+            with suppress(Exception):
+                loop.saver.wait()
+            if not isinstance(error, NonFiniteLoss | RuntimeError | MemoryError):
+                raise
             # A device that has failed may refuse this too; the first error is the one to tell.
             with suppress(RuntimeError):
                 loop.kept.restore_initial()
             raise
         if reason != SUPERSEDED:
             _finish(loop, reason)
+        else:
+            loop.saver.wait()
     best = loop.best
     return FitOutcome(
         reason=reason,
@@ -193,6 +208,7 @@ def _train_epoch(loop: Loop) -> str | None:
     probe_at = start + len(rates) // 2
     step, pending, clock = loop.stepper, loop.pending, time.perf_counter
     average = loop.average if loop.average is not None and loop.average.each_step else None
+    pulse = loop.job.pulse
     loop.module.train()
     loop.start_clock()
     now = clock()
@@ -205,6 +221,7 @@ def _train_epoch(loop: Loop) -> str | None:
             average.after_step()
         pending.losses.append(loss)
         pending.norms.append(norm)
+        pulse.beats += 1
         before, now = now, clock()
         if loop.tuner is not None:
             loop.tune(now - before)
@@ -217,6 +234,7 @@ def _train_epoch(loop: Loop) -> str | None:
     loop.within = loop.batches.count
     loop.read()
     loop.stop_clock()
+    pulse.slow = False
     return None
 
 
@@ -232,6 +250,8 @@ def _look(loop: Loop, now: float) -> str | None:
     job = loop.job
     if not loop.stepped:
         loop.stepped = True
+        # A compiler starts anew for the last batch of an epoch, which is smaller.
+        job.pulse.slow = loop.setup.compile
         job.on_first_step()
     loop.look_at = now + LOOK_SECONDS
     if now >= loop.progress_at:
@@ -292,12 +312,13 @@ def _judged(loop: Loop) -> Generator[None]:
         return
     with loop.kept.standing_in(values):
         if loop.average.gathers:
-            gather_statistics(loop.module, loop.batches)
+            with loop.job.pulse.patient():
+                gather_statistics(loop.module, loop.batches)
         yield
 
 
 def _validated(loop: Loop) -> Metrics:
-    metrics = validate(loop.module, loop.task, loop.validation, loop.validation_chunk)
+    metrics = validate(loop.module, loop.task, loop.validation, loop.validation_chunk, loop.job.pulse.beat)
     if not math.isfinite(metrics["val_loss"]):
         raise NonFiniteLoss(loop.step, loop.epoch + 1, "val_loss")
     return metrics
@@ -307,7 +328,8 @@ def _train_accuracy(loop: Loop) -> float | None:
     """Accuracy on a sample of the training rows as validation sees it: what overfitting is measured by."""
     if loop.training_sample is None:
         return None
-    return validate(loop.module, loop.task, loop.training_sample, loop.validation_chunk)["val_accuracy"]
+    chunk, beat = loop.validation_chunk, loop.job.pulse.beat
+    return validate(loop.module, loop.task, loop.training_sample, chunk, beat)["val_accuracy"]
 
 
 def _record(loop: Loop, metrics: Metrics, train_accuracy: float | None) -> EpochRecord:

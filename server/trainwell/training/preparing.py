@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from trainwell.contract.errors import TrainwellError
 from trainwell.training import augment, averaging, lengths, optimizers
@@ -183,6 +184,19 @@ class Loop:
         if tuner.settled:
             self.tuner = None
 
+    def halved(self) -> None:
+        """Memory ran out within a step, which was then made in smaller parts, and so are those to come."""
+        divisor = self.stepper.parts // self.config.accumulate
+        self.validation_chunk = min(
+            self.validation_chunk, max(1, VALIDATION_BATCHES * self.batches.batch_size // self.stepper.parts)
+        )
+        normed = any(isinstance(layer, _BatchNorm) for layer in self.module.modules())
+        self.job.log(
+            f"Memory ran out within a step: micro-batch divided by {divisor}, gradients added up, the step made again."
+            + (" Batch norm now takes its statistics from smaller batches." if normed else "")
+        )
+        self.job.on_change({"micro_batch_divisor": divisor})
+
     def decisions(self) -> tuple[str, ...]:
         """What was decided, in sentences."""
         return (*self.words, *self.setup.words, *self._thread_words)
@@ -221,7 +235,7 @@ def prepare(job: FitJob) -> Loop:
     words = (batch_words, *choices(config), *_length_words(train))
     for sentence in (*words, *setup.words):
         job.log(sentence)
-    return Loop(
+    loop = Loop(
         job=job,
         config=config,
         module=module,
@@ -242,6 +256,8 @@ def prepare(job: FitJob) -> Loop:
         tuner=ThreadTuner(cores) if tunes else None,
         spare_cores=SpareCores(cores),
     )
+    stepper.on_halved = loop.halved
+    return loop
 
 
 def make_schedule(config: TrainConfig, steps_per_epoch: int) -> Schedule:

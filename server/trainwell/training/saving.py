@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from trainwell.contract.errors import TrainwellError
-from trainwell.training import checkpoint
+from trainwell.training import checkpoint, room
 from trainwell.training.checkpoint import Checkpoint
 from trainwell.training.schedules import Plateau
 from trainwell.training.seeding import random_state, restore_random_state
 from trainwell.training.stopping import Ending
 from trainwell.training.telemetry import EpochTotals
 from trainwell.training.validation import Best
+from trainwell.training.writer import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from torch import Tensor
@@ -34,38 +35,78 @@ RANDOM, AVERAGE = "random.", "average."
 
 
 class Saver:
-    """Knows the folder, what is in it, and when it is time again."""
+    """Knows the folder, what is in it, and when it is time again. Writes on a thread of its own.
+
+    Attributes:
+        found: The checkpoint to go on from.
+        best_written: The step of the newest best weights on the disk.
+        set_aside: What was damaged when the folder was opened, in words.
+    """
 
     def __init__(self, folder: Path, log: Callable[[str], None]) -> None:
         self.folder = folder
+        self.set_aside: list[str] = []
         checkpoint.clean(folder)
-        path = checkpoint.newest_good(folder, log)
+        path = checkpoint.newest_good(folder, self.set_aside.append)
+        for words in self.set_aside:
+            log(words)
         self.found = None if path is None else checkpoint.read_checkpoint(path)
+        self._writer = Writer()
         self.best_written: int | None = None
         self._saved_at = time.perf_counter()
         self._cost = 0.0
 
     def due(self) -> bool:
-        """Whether to save now, at the end of an epoch."""
-        return self._age() >= max(SHORTEST_INTERVAL, self._cost / COST_SHARE)
+        """Whether to save now, at the end of an epoch; not while a write is in flight.
+
+        Raises:
+            TrainwellError: disk_full, of the write before.
+            OSError: Of the write before.
+            NonFiniteLoss: There was a NaN in what was to be written.
+        """
+        return not self._writer.busy() and self._age() >= max(SHORTEST_INTERVAL, self._cost / COST_SHARE)
 
     def due_within_epoch(self) -> bool:
-        """Whether to save now, between two steps."""
-        return self._age() >= max(WITHIN_EPOCH_INTERVAL, self._cost / COST_SHARE)
+        """Whether to save now, between two steps; raises as `due` does."""
+        return not self._writer.busy() and self._age() >= max(WITHIN_EPOCH_INTERVAL, self._cost / COST_SHARE)
 
     def _age(self) -> float:
         return time.perf_counter() - self._saved_at
 
     def write(self, step: int, content: Checkpoint, best: Checkpoint | None) -> None:
-        """Write best weights, if they are new, and then the state that refers to them."""
+        """Copy best weights, if they are new, and the state that refers to them; the rest happens in the background."""
+        best = None if best is None or content.state["best_step"] == self.best_written else _copied(best)
+        copy = _copied(content)
+        self._writer.start(lambda: self._write(step, copy, best))
+
+    def wait(self) -> None:
+        """Until what was begun is on the disk; raises as `due` does."""
+        self._writer.wait()
+
+    def _write(self, step: int, content: Checkpoint, best: Checkpoint | None) -> None:
         start = time.perf_counter()
-        best_step = content.state["best_step"]
-        if best is not None and best_step != self.best_written:
-            checkpoint.write_best(self.folder, best_step, best.weights, best.state)
-            self.best_written = best_step
-        checkpoint.write_step(self.folder, step, content)
+        parts = [content] if best is None else [content, best]
+        for part in parts:
+            room.must_be_numbers(part, int(content.state["epoch"]) + 1)
+        with room.room_for(self.folder, room.needed_bytes(parts)):
+            if best is not None:
+                checkpoint.write_best(self.folder, content.state["best_step"], best.weights, best.state)
+                self.best_written = content.state["best_step"]
+            checkpoint.write_step(self.folder, step, content)
         self._saved_at = time.perf_counter()
         self._cost = self._saved_at - start
+
+
+def _copied(content: Checkpoint) -> Checkpoint:
+    """What the training may write over while this is on its way to the disk, on the host."""
+    return Checkpoint(_on_host(content.weights), _on_host(content.optimizer), content.state)
+
+
+def _on_host(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {
+        name: tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
+        for name, tensor in tensors.items()
+    }
 
 
 def recorded_precision(saver: Saver) -> str | None:
@@ -85,8 +126,13 @@ def save(loop: Loop, reason: str | None = None) -> None:
         loop: The training.
         reason: Why it ended, if it did.
 
+    The write goes on in the background, but for the last one. What was reported is in the store before it begins, so
+    no checkpoint is ever ahead of the record.
+
     Raises:
-        OSError: When the disk is full or broken.
+        TrainwellError: disk_full.
+        OSError: When the disk is broken.
+        NonFiniteLoss: There is a NaN in it.
     """
     weights = dict(zip(loop.kept.names, loop.kept.live, strict=True))
     tensors = loop.stepper.state() | random_state(loop.setup.device)
@@ -96,6 +142,9 @@ def save(loop: Loop, reason: str | None = None) -> None:
     loop.job.on_save()
     loop.saver.write(loop.step, Checkpoint(weights, tensors, state), _best(loop, state))
     loop.kept.initial = None
+    if reason is not None:
+        with loop.job.pulse.patient():
+            loop.saver.wait()
 
 
 def resume(loop: Loop) -> int:
@@ -128,6 +177,8 @@ def resume(loop: Loop) -> int:
     loop.saver.found = None
     loop.kept.initial = None
     loop.job.log(f"Goes on from step {state['step']}, epoch {loop.epoch + 1}.")
+    for words in loop.saver.set_aside:
+        loop.job.on_note(f"{words}; went on from step {state['step']}.")
     return state["step"]
 
 

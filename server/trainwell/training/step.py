@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from trainwell.training.device import is_out_of_memory, release_memory
+from trainwell.training.seeding import random_state, restore_random_state
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -24,6 +27,9 @@ if TYPE_CHECKING:
 
 # The loss scale of fp16: as in torch's GradScaler.
 SCALE_START, SCALE_GROWTH, SCALE_BACKOFF, SCALE_INTERVAL = 2.0**16, 2.0, 0.5, 2000
+
+# How often the micro-batch is halved, in one attempt, when memory runs out.
+MAX_HALVINGS = 6
 
 
 class Stepper:
@@ -56,7 +62,11 @@ class Stepper:
         self.optimizer = optimizer
         self.parts = parts
         self.clip = clip
-        device = setup.device
+        # Without a listener nothing is halved: who measures how much fits must hear of it.
+        self.on_halved: Callable[[], None] | None = None
+        self._halvings = 0
+        self._draws = _draws(module)
+        self._device = device = setup.device
         self.autocast = None if setup.autocast is None else torch.autocast(device.type, setup.autocast)
         self.scale = torch.full((), SCALE_START if setup.scaler else 1.0, device=device)
         self.growth = torch.zeros((), dtype=torch.int32, device=device) if setup.scaler else None
@@ -80,7 +90,7 @@ class Stepper:
         parameters = self.optimizer.parameters
         for parameter in parameters:
             parameter.grad = None
-        loss = self._backward(inputs, target)
+        loss = self._backward_in_memory(inputs, target)
         # A parameter that took no part in the loss has no gradient.
         gradients = [
             torch.zeros_like(parameter) if (gradient := parameter.grad) is None else gradient
@@ -137,6 +147,44 @@ class Stepper:
         torch.mul(norm, 1 / self.clip, out=self._divisor)
         return torch.maximum(self._divisor, self.scale, out=self._divisor)
 
+    def _backward_in_memory(self, inputs: Sequence[Tensor], target: Tensor) -> Tensor:
+        """The gradients of these rows; where memory runs out, again in smaller parts, from the same random state.
+
+        Raises:
+            RuntimeError: Memory ran out, and smaller parts would not help or were tried often enough.
+        """
+        state = random_state(self._device) if self._draws else None
+        before = self.parts
+        while True:
+            try:
+                loss = self._backward(inputs, target)
+                break
+            except (RuntimeError, MemoryError) as error:
+                # Out of memory is a RuntimeError, too.
+                if not is_out_of_memory(error) or not self._halve(len(target)):
+                    raise
+            # Behind the handler: while the error lived, its frames held the memory.
+            for parameter in self.optimizer.parameters:
+                parameter.grad = None
+            release_memory(self._device)
+            if state is not None:
+                restore_random_state(state, self._device)
+        if self.parts != before and self.on_halved is not None:
+            self.on_halved()
+        return loss
+
+    def _halve(self, rows: int) -> bool:
+        """Cut batches into twice as many parts, if that makes the parts of this one smaller."""
+        most = max(1, rows // 2)
+        if (
+            self.on_halved is None
+            or self._halvings == MAX_HALVINGS
+            or min(2 * self.parts, most) == min(self.parts, most)
+        ):
+            return False
+        self.parts, self._halvings = 2 * self.parts, self._halvings + 1
+        return True
+
     def _backward(self, inputs: Sequence[Tensor], target: Tensor) -> Tensor:
         # Micro-batches of one row would stop batch norm.
         parts = min(self.parts, max(1, len(target) // 2)) if self.parts > 1 else 1
@@ -171,6 +219,13 @@ class Stepper:
     def _scaled(self, loss: Tensor) -> Tensor:
         # backward(gradient) would do the same for nothing, but its first call imports sympy (0.5 s).
         return loss if self.growth is None else loss * self.scale
+
+
+def _draws(module: nn.Module) -> bool:
+    """Whether a forward pass draws random numbers, as far as its layers tell."""
+    return any(
+        "drop" in type(layer).__name__.lower() or bool(getattr(layer, "dropout", 0)) for layer in module.modules()
+    )
 
 
 def _norm(tensors: list[Tensor]) -> Tensor:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, cast
 import torch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import nn
 
     from trainwell.training.batches import Rows
@@ -23,7 +25,7 @@ MOST_ROWS = 4096
 TRAINING_SAMPLE = 512
 
 
-def validate(module: nn.Module, task: Task, rows: Rows, chunk: int) -> Metrics:
+def validate(module: nn.Module, task: Task, rows: Rows, chunk: int, beat: Callable[[], None] = lambda: None) -> Metrics:
     """Metrics over all rows of a split, in full precision, as `evaluate` will compute them.
 
     Args:
@@ -31,19 +33,23 @@ def validate(module: nn.Module, task: Task, rows: Rows, chunk: int) -> Metrics:
         task: Gives the metrics.
         rows: The split.
         chunk: Rows at a time.
+        beat: Called after each chunk.
     """
     module.eval()
     with torch.no_grad():
         tallies = [
-            _tally(module, task, rows, first, min(first + chunk, rows.count)) for first in range(0, rows.count, chunk)
+            _tally(module, task, rows, slice(first, min(first + chunk, rows.count)), beat)
+            for first in range(0, rows.count, chunk)
         ]
     sums = cast("list[list[float]]", torch.stack(tallies).tolist())
     return task.metrics(sums, rows.count)
 
 
-def _tally(module: nn.Module, task: Task, rows: Rows, first: int, last: int) -> torch.Tensor:
-    *inputs, target = rows.part(first, last)
-    return task.tally(module(*inputs), target)
+def _tally(module: nn.Module, task: Task, rows: Rows, some: slice, beat: Callable[[], None]) -> torch.Tensor:
+    *inputs, target = rows.part(some.start, some.stop)
+    tally = task.tally(module(*inputs), target)
+    beat()
+    return tally
 
 
 @dataclass

@@ -17,7 +17,9 @@ def main() -> int:
         return _preloaded(sys.argv[2])
     if sys.argv[1:] == ["once"]:
         return _once(json.load(sys.stdin))
-    sys.stderr.write("usage: python -m trainwell.worker preloaded SOCKET | once\n")
+    if sys.argv[1:] == ["move-on"]:
+        return _move_on(json.load(sys.stdin))
+    sys.stderr.write("usage: python -m trainwell.worker preloaded SOCKET | once | move-on\n")
     return 2
 
 
@@ -41,6 +43,17 @@ def _once(request: dict[str, object]) -> int:
 
     reply = answer(request)
     sys.stdout.write(json.dumps(reply) + "\n")
+    return 0
+
+
+def _move_on(request: dict[str, object]) -> int:
+    """Take the place of a worker that could not start the next run itself."""
+    from trainwell.store.store import Store  # noqa: PLC0415 - only this branch needs it
+    from trainwell.store.workspace import Workspace  # noqa: PLC0415
+    from trainwell.worker.training_process import move_on  # noqa: PLC0415 - imports torch
+
+    workspace = Workspace.of_request(request)
+    move_on(workspace, Store.open(workspace))
     return 0
 
 

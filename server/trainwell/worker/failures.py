@@ -8,9 +8,9 @@ import torch
 
 from trainwell.contract.errors import TrainwellError
 from trainwell.contract.text import plain
+from trainwell.training.device import is_out_of_memory
 from trainwell.training.errors import NonFiniteLoss
 
-_ALLOCATOR_WORDS = ("can't allocate memory", "out of memory", "failed to allocate")
 _TRANSIENT_ERRNOS = {errno.EIO, errno.EAGAIN, errno.EINTR, errno.ESTALE, errno.EMFILE, errno.ENFILE}
 _FULL_ERRNOS = {errno.ENOSPC, errno.EDQUOT}
 _LONGEST = 300
@@ -20,18 +20,16 @@ def cause_of(error: BaseException) -> str:
     """One word: a key of `runs.retry.CLASSES`, the code of a TrainwellError, or `internal_error`."""
     if isinstance(error, NonFiniteLoss):
         return "non_finite_loss"
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+    if is_out_of_memory(error):
         return "out_of_memory"
     if isinstance(error, TrainwellError):
         return error.code
     if isinstance(error, OSError):
         return _cause_of_os_error(error)
-    if isinstance(error, RuntimeError):
-        words = str(error).lower()
-        if any(word in words for word in _ALLOCATOR_WORDS):
-            return "out_of_memory"  # the CPU allocator has no exception type of its own
-        if "cuda error" in words or isinstance(error, torch.AcceleratorError):
-            return "device_error"
+    if isinstance(error, torch.AcceleratorError) or (
+        isinstance(error, RuntimeError) and "cuda error" in str(error).lower()
+    ):
+        return "device_error"
     return "internal_error"
 
 

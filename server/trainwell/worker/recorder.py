@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from trainwell.contract.specs import RunSpec
-    from trainwell.contract.trace import EpochRecord
+    from trainwell.contract.trace import AttemptRecord, EpochRecord
     from trainwell.store.store import Store
 
 # What the log tells of an epoch, as far as it was measured.
@@ -35,6 +35,7 @@ class Recorder:
     spec: RunSpec
     log: Callable[[str], None] = logger.info
     SUPERSEDED = "superseded"
+    TERMINATED = "terminated"
     _epochs: list[EpochRecord] = field(default_factory=list)
     _position: tuple[int, int, int] = (0, 0, 0)
     _began: tuple[int, float] | None = None
@@ -43,6 +44,7 @@ class Recorder:
     _critical: bool = False
     _superseded: bool = False
     _stop_requested: bool = False
+    terminated: bool = False
 
     def first_step(self) -> None:
         """The first optimizer step of this attempt is done."""
@@ -71,6 +73,8 @@ class Recorder:
             return self.SUPERSEDED
         if self._stop_requested:
             return "stop_requested"
+        if self.terminated:
+            return self.TERMINATED
         return "finding" if self._critical and self.spec.config.on_finding == "stop" else None
 
     def flush(self) -> None:
@@ -94,6 +98,19 @@ class Recorder:
         """Seconds a step of this attempt so far, by a clock that nobody sets."""
         first, since = self._began or (step, 0.0)
         return (time.monotonic() - since) / (step - first) if step > first else None
+
+    def note(self, words: str) -> None:
+        """Keep a sentence with the attempt."""
+        current = self._current()
+        self.store.history.put_attempt(self.run, replace(current, notes=[*current.notes, words]))
+
+    def change(self, changes: dict[str, Any]) -> None:
+        """Keep with the attempt what was changed within it; the next one begins with that."""
+        current = self._current()
+        self.store.history.put_attempt(self.run, replace(current, changes={**current.changes, **changes}))
+
+    def _current(self) -> AttemptRecord:
+        return next(one for one in self.store.history.attempts(self.run) if one.number == self.attempt)
 
     def judge(self, *, finished: bool) -> None:
         """Ask the rules what is wrong, and keep the answer with the run."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +16,7 @@ from loguru import logger
 from trainwell import data
 from trainwell.contract.trace import AttemptRecord
 from trainwell.reports.curves import draw_curves
+from trainwell.runs.deaths import record_counters
 from trainwell.runs.lifecycle import CARRIED, move
 from trainwell.runs.liveness import my_identity
 from trainwell.runs.places import VISIBLE, visible_at
@@ -23,13 +26,17 @@ from trainwell.runs.supervisor import start_runs
 from trainwell.store.store import Store
 from trainwell.store.workspace import Workspace
 from trainwell.training.fit import FitJob, FitOutcome, fit
+from trainwell.training.pulse import Pulse
 from trainwell.worker import weights
 from trainwell.worker.failures import cause_of, told
-from trainwell.worker.limits import limit_memory
+from trainwell.worker.limits import Reserve, limit_memory, offer_to_the_kernel
 from trainwell.worker.recorder import Recorder
+from trainwell.worker.watchdog import Watchdog, launch_successor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
+
+    from trainwell.contract.specs import RunSpec
 
 #: Ends that a person or a rule asked for; all others are a completed run.
 _STOPPED = {"stop_requested", "finding", "interrupted"}
@@ -41,20 +48,32 @@ def main(request: dict[str, Any]) -> None:
     run, attempt = request["arguments"]["run"], int(request["arguments"]["attempt"])
     log_to(workspace.run_dir(run) / "log.txt")
     limit_memory()
+    offer_to_the_kernel()
+    with suppress(OSError):  # without it, a death is told as one without a word
+        record_counters(workspace.run_dir(run))
+    reserve = Reserve(workspace.run_dir(run))
     store = Store.open(workspace)
     taken = {"owner": my_identity(), "progress_at": time.time(), "heartbeat": time.monotonic()}
     if not store.runs.update(run, at_attempt=attempt, states=CARRIED, **taken):
         logger.warning("attempt {} of {} was given up before it began", attempt, run)
+        reserve.release()
         return
     go_to(store.runs.get(run)["place"])
     try:
         with workspace.at_work():
             carry_out(workspace, store, run, attempt)
     except Exception as error:  # noqa: BLE001 - the border of the process: the cause goes into the run's record
-        logger.opt(exception=error).error("attempt {} of {} failed", attempt, run)
+        logger.opt(exception=None if cause_of(error) == "disk_full" else error).error(
+            "attempt {} of {} failed: {}", attempt, run, told(error)
+        )
+        reserve.release()
         end_attempt(store, run, attempt, cause_of(error), told(error))
+    reserve.release()
     keep(workspace, store, run)
     finish_report(workspace, store, run)
+    if store.runs.get(run)["cause"] == "terminated":
+        launch_successor(workspace)  # who asked this process to end does not want it to wait for others
+        return
     move_on(workspace, store)
 
 
@@ -99,28 +118,52 @@ def carry_out(workspace: Workspace, store: Store, run: str, attempt: int) -> Non
     current = next(one for one in store.history.attempts(run) if one.number == attempt)
     logger.info("attempt {} of {} begins; changes: {}", attempt, run, current.changes or "none")
     recorder = Recorder(store, run, attempt, spec)
-    outcome = fit(
-        FitJob(
-            spec=spec,
-            module=weights.fresh(spec),
-            train=data.load_split(workspace, spec.data, "train"),
-            validation=data.load_split(workspace, spec.data, "validation"),
-            folder=workspace.run_dir(run) / "checkpoints",
-            adjustments=current.changes,
-            on_first_step=recorder.first_step,
-            on_epoch=recorder.epoch,
-            on_progress=recorder.progress,
-            should_stop=recorder.should_stop,
-            on_save=recorder.flush,
-            log=logger.info,
-        )
-    )
+    pulse = Pulse()
+    with _ended_by_signal(recorder), Watchdog(workspace, run, attempt, pulse):
+        outcome = fit(_job(workspace, spec, current, recorder, pulse))
     recorder.flush()
     if outcome.reason == recorder.SUPERSEDED:
         logger.warning("another attempt has taken over")
         return
+    if outcome.reason == recorder.TERMINATED:
+        end_attempt(store, run, attempt, "terminated", "Its process was asked to end (SIGTERM); its state is saved.")
+        return
     record_end(store, run, attempt, current, outcome)
     recorder.judge(finished=True)
+
+
+@contextmanager
+def _ended_by_signal(recorder: Recorder) -> Generator[None]:
+    """Within it, SIGTERM lets training save and end in good order."""
+
+    def heard(*_: object) -> None:
+        recorder.terminated = True
+
+    before = signal.signal(signal.SIGTERM, heard)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _job(workspace: Workspace, spec: RunSpec, current: AttemptRecord, recorder: Recorder, pulse: Pulse) -> FitJob:
+    return FitJob(
+        spec=spec,
+        module=weights.fresh(spec),
+        train=data.load_split(workspace, spec.data, "train"),
+        validation=data.load_split(workspace, spec.data, "validation"),
+        folder=workspace.run_dir(spec.run) / "checkpoints",
+        adjustments=current.changes,
+        on_first_step=recorder.first_step,
+        on_epoch=recorder.epoch,
+        on_progress=recorder.progress,
+        should_stop=recorder.should_stop,
+        on_save=recorder.flush,
+        on_note=recorder.note,
+        on_change=recorder.change,
+        pulse=pulse,
+        log=logger.info,
+    )
 
 
 def record_end(
@@ -141,6 +184,8 @@ def record_end(
             best_metrics=outcome.best_metrics, cause=None, message=None,
         )  # fmt: skip
         if moved:
+            # Notes and changes may have come in since the attempt began.
+            current = next((one for one in store.history.attempts(run) if one.number == attempt), current)
             store.history.put_attempt(
                 run, replace(current, ended_at=now, outcome=outcome.reason, resumed_from_step=outcome.resumed_from_step)
             )

@@ -110,8 +110,8 @@ def _whole_and_distinct(block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Of each column of numbers, as `_whole` and `_distinct` have it: no fractions; different ones in the first rows."""
     with np.errstate(invalid="ignore"):  # columns of words are NaN here, and are left to `recognise`
         whole = np.all((np.floor(block) == block) & (np.abs(block) < 2**53), axis=0)
-        first = np.sort(block[:_SAMPLE], axis=0)
-        return whole, 1 + np.count_nonzero(first[1:] != first[:-1], axis=0)
+    first = np.sort(block[:_SAMPLE], axis=0)
+    return whole, 1 + np.count_nonzero(first[1:] != first[:-1], axis=0)
 
 
 def read_as(series: pl.Series, reading: dict[str, Any]) -> pl.Series:
