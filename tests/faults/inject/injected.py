@@ -184,3 +184,18 @@ def memory(fault, workspace):
 
 
 FAULTS = {one.__name__: one for one in (save_often, at_io, hang, poison, out_of_memory, die, clock, memory)}
+
+
+def fill(fault, workspace):
+    """Something else fills the disk while an epoch runs; so many bytes are left."""
+    def act(step, inputs):
+        filling = workspace / "filling"
+        if step == 20 * fault["epoch"] and not filling.exists():
+            room = os.statvfs(workspace)
+            with open(filling, "wb") as file:  # noqa: PTH123
+                file.write(bytes(max(0, room.f_bavail * room.f_frsize - fault["leave"])))
+
+    each_step(act)
+
+
+FAULTS["fill"] = fill
