@@ -86,7 +86,7 @@ class Place:
     def worker(self, run):
         """The pid of the worker that carries a run, as soon as one does."""
         return until(
-            lambda: self.services.start_waiting() and False or (self.runs.get(run)["owner"] or {}).get("pid"),
+            lambda: (self.services.start_waiting() and False) or (self.runs.get(run)["owner"] or {}).get("pid"),
             what=f"a worker of {run}",
         )
 

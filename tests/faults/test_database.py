@@ -7,8 +7,8 @@ from tests.factories import add_run
 from tests.faults.machinery import Place, times
 from tests.waiting import at_epoch, until
 from trainwell.contract.errors import TrainwellError
-from trainwell.runs.queue import claim_next
 from trainwell.runs.lifecycle import FINAL
+from trainwell.runs.queue import claim_next
 
 
 def test_a_lock_of_a_moment_is_waited_for_and_a_long_one_is_told(place, undisturbed):
@@ -58,7 +58,7 @@ def test_a_damaged_store_is_told_and_not_used(tmp_path, harm):
     path = place.services.workspace.database
     content = bytearray(path.read_bytes())
     if harm == "overwritten":
-        content[: 8192] = bytes(range(256)) * 32
+        content[:8192] = bytes(range(256)) * 32
     elif harm == "cut":
         del content[len(content) // 2 :]
     else:

@@ -103,9 +103,8 @@ def test_two_servers_on_one_store_execute_each_run_once_and_one_may_die(place):
                    "of the race is told store_failed (UNIQUE constraint)")  # fmt: skip
 def test_twenty_requests_of_one_key_are_one_run_and_twenty_equal_answers(place):
     made = {**place.prepare(), "epochs": 2, "idempotency_key": "twenty"}
-    with Server(place.root) as one, Server(place.root) as two:
-        with ThreadPoolExecutor(20) as pool:
-            told = list(pool.map(lambda number: (one, two)[number % 2].call("train", **made)["run"], range(20)))
+    with Server(place.root) as one, Server(place.root) as two, ThreadPoolExecutor(20) as pool:
+        told = list(pool.map(lambda number: (one, two)[number % 2].call("train", **made)["run"], range(20)))
     assert len(set(told)) == 1
     all_ended(place, told[:1])
     assert place.services.store.database.row("SELECT count(*) AS n FROM runs") == {"n": 1}

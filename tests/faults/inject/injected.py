@@ -173,6 +173,7 @@ def clock(fault, workspace):
 
 def memory(fault, workspace):
     """Less address space than the run needs, from a step on: the allocator really fails."""
+
     def act(step, inputs):
         if step == fault["step"] and len(inputs[0]) > fault["rows"]:
             with open("/proc/self/status") as file:  # noqa: PTH123
@@ -188,6 +189,7 @@ FAULTS = {one.__name__: one for one in (save_often, at_io, hang, poison, out_of_
 
 def fill(fault, workspace):
     """Something else fills the disk while an epoch runs; so many bytes are left."""
+
     def act(step, inputs):
         filling = workspace / "filling"
         if step == 20 * fault["epoch"] and not filling.exists():
