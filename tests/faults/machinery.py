@@ -1,5 +1,6 @@
 """What the cases share: a workspace whose workers can be harmed, servers as clients see them, and looks at the end."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -116,7 +117,7 @@ def strays(root):
         if folder.name == str(os.getpid()):
             continue
         try:
-            if any(os.readlink(handle).startswith(f"{root}/") for handle in (folder / "fd").iterdir()):
+            if any(str(handle.readlink()).startswith(f"{root}/") for handle in (folder / "fd").iterdir()):
                 found.append(int(folder.name))
         except OSError:
             continue
@@ -208,10 +209,8 @@ class Server:
             self.process.kill()
             self.process.wait()
         for pipe in (self.process.stdin, self.process.stdout):
-            try:
+            with contextlib.suppress(OSError):
                 pipe.close()
-            except OSError:
-                pass
 
 
 def all_ended(place, runs):

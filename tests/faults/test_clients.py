@@ -1,8 +1,8 @@
 """Rows 28, 29, 32 and 35: cancelling and deleting at bad moments, rubbish over stdio, few file handles."""
 
-import os
 import resource
 import time
+from pathlib import Path
 
 import pytest
 
@@ -54,14 +54,16 @@ def test_a_running_run_is_not_deleted_and_an_ended_one_is_gone_whole(place):
 
 
 LINES = [
-    b"garbage", b"{", b'{"jsonrpc":"2.0","id":900,"method"', b"\xff\xfe\xfd", b"[]", b"[1,2]", b"null", b"1", b'"x"', b"{}",
+    b"garbage", b"{", b'{"jsonrpc":"2.0","id":900,"method"', b"\xff\xfe\xfd", b"[]", b"[1,2]", b"null", b"1", b'"x"',
+    b"{}",
     b'{"jsonrpc":"1.0","id":901,"method":"ping"}', b'{"jsonrpc":"2.0","id":null,"method":"ping"}',
     b'{"jsonrpc":"2.0","id":{},"method":"ping"}', b'{"jsonrpc":"2.0","id":1.5,"method":"ping"}',
     b'{"jsonrpc":"2.0","id":902,"method":7}', b'{"jsonrpc":"2.0","id":903}', b'{"jsonrpc":"2.0","method":"no/such"}',
     b'{"jsonrpc":"2.0","id":904,"method":"no/such"}', b'{"jsonrpc":"2.0","id":905,"method":"tools/call","params":"x"}',
     b'{"jsonrpc":"2.0","id":906,"method":"tools/call","params":{"name":7}}', b"[" * 10000, b'{"a":' * 10000,
     b'{"jsonrpc":"2.0","id":907,"method":"tools/call","params":{"name":"get_run","arguments":{"run":NaN}}}',
-    b'{"jsonrpc":"2.0","id":908,"result":{}}', b'{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":77}}',
+    b'{"jsonrpc":"2.0","id":908,"result":{}}',
+    b'{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":77}}',
     b"x" * 5_000_000,
 ]  # fmt: skip
 
@@ -83,7 +85,7 @@ def test_few_file_handles_are_enough_and_none_leak(place):
         server.call("list_runs")
 
         def handles():
-            return len(os.listdir(f"/proc/{server.process.pid}/fd"))
+            return len(list(Path(f"/proc/{server.process.pid}/fd").iterdir()))
 
         until(lambda: handles() > 8, what="a server that has begun")
         server.call("system_info")

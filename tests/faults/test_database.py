@@ -64,7 +64,7 @@ def test_a_damaged_store_is_told_and_not_used(tmp_path, harm):
     else:
         content = bytearray(b"x" * 5000)
     path.write_bytes(content)
-    with pytest.raises(TrainwellError) as raised:
+    with pytest.raises(TrainwellError) as raised:  # noqa: PT012
         opened = Place(tmp_path)
         opened.runs.in_states(FINAL)
         opened.services.store.database.rows("SELECT * FROM runs ORDER BY spec")
@@ -76,7 +76,7 @@ def test_a_store_without_room_refuses_and_keeps_what_it_has(place):
     database = place.services.store.database
     database._connection.execute("PRAGMA max_page_count = 60")
     entered = 0
-    with pytest.raises(TrainwellError) as raised:
+    with pytest.raises(TrainwellError) as raised:  # noqa: PT012
         for entered in range(10000):
             add_run(place.services.store, f"run_toy_{entered:06}")
     assert raised.value.code == "disk_full"

@@ -81,7 +81,7 @@ def at_io(fault, workspace):
     fsync = os.fsync
 
     def counted(handle):
-        happens("fsync", os.readlink(f"/proc/self/fd/{handle}"))
+        happens("fsync", os.readlink(f"/proc/self/fd/{handle}"))  # noqa: PTH115
         fsync(handle)
 
     os.fsync = counted

@@ -16,7 +16,7 @@ if os.environ.get("TRAINWELL_TEST_FAULTS"):
     class Finder(importlib.abc.MetaPathFinder):
         """Lets the ordinary finders do their work, and patches a watched module when it has been executed."""
 
-        def find_spec(self, name, path, target=None):
+        def find_spec(self, name, path, target=None):  # noqa: ARG002
             if name not in WATCHED:
                 return None
             sys.meta_path.remove(self)
