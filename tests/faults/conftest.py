@@ -1,6 +1,7 @@
 """Every worker of these tests loads tests/faults/inject; a table of the cases ends the long form."""
 
 import os
+import shutil
 from collections import defaultdict
 
 import pytest
@@ -35,22 +36,33 @@ def quick(tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory, quick):
+    """A workspace in which data and network are made already; others start as copies of it."""
+    place = Place(tmp_path_factory.mktemp("prepared"), quick)
+    place.prepare()
+    place.close()
+    return place.root
+
+
 @pytest.fixture
-def place(tmp_path, quick):
+def place(tmp_path, quick, prepared):
+    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
     opened = Place(tmp_path, quick)
     yield opened
     opened.close()
 
 
 @pytest.fixture(scope="session")
-def undisturbed(tmp_path_factory, quick):
+def undisturbed(tmp_path_factory, quick, prepared):
     """How a run ends to which nothing happened; each kind of run is done once: `undisturbed(epochs=40)`."""
     known = {}
 
     def hashes(**arguments):
         key = repr(sorted(arguments.items()))
         if key not in known:
-            place = Place(tmp_path_factory.mktemp("undisturbed"), quick)
+            root = shutil.copytree(prepared, tmp_path_factory.mktemp("undisturbed"), dirs_exist_ok=True)
+            place = Place(root, quick)
             place.faults({"fault": "save_often"})
             run = place.train(**arguments)
             assert place.ended(run)["state"] == "completed"
