@@ -2,6 +2,7 @@
 #   make demo      the main job through the real server        make test      the whole suite
 #   make lint      format, lint, types, imports, skills        make coverage  the suite, with coverage measured
 #   make schemas   writes schemas/ and the README's tables     make bench     the speed of the engine, side by side
+#   make faults    real harm to real processes, long form, with a table
 #   make clients   connects Claude Code and the Inspector      make clean     takes .venv and caches away
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
 PYTEST ?= $(BIN)/python -m pytest
 
-.PHONY: demo test lint schemas bench clients coverage coverage-report clean
+.PHONY: demo test faults lint schemas bench clients coverage coverage-report clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.has-datasets
@@ -18,6 +19,9 @@ demo: $(VENV)/.has-datasets
 
 test: $(VENV)/.has-test
 	$(PYTEST)
+
+faults: $(VENV)/.has-test
+	TRAINWELL_FAULTS=long $(PYTEST) -q tests/faults
 
 lint: $(VENV)/.has-test $(VENV)/.has-lint
 	$(BIN)/ruff format --check .

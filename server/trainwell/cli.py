@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 OK, ERROR, USAGE = 0, 1, 2
 FAILED, STOPPED, DIVERGED, STALLED = 3, 4, 5, 6
 INTERRUPTED = 130
+HTTP_PORT = 8017
 WAIT_SECONDS = 5.0  # of one look; between looks the queue is moved on
 WAIT_CODES = f"""exit codes: {OK} completed, {FAILED} failed, {STOPPED} stopped, {DIVERGED} diverged (the loss was not \
 finite), {STALLED} stalled (its worker says nothing any more), {ERROR} error"""
@@ -72,9 +73,12 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(branch=branch)
         return added
 
-    serve = command("serve", _serve, "serve MCP over standard input and output")
+    serve = command("serve", _serve, "serve MCP over standard input and output, or over HTTP")
     serve.add_argument("--max-parallel", type=int, metavar="N", default=argparse.SUPPRESS, help=told)
     serve.add_argument("--disk-quota", type=float, metavar="GB", default=argparse.SUPPRESS, help=quota)
+    serve.add_argument("--http", action="store_true", help="over HTTP, to this machine only")
+    serve.add_argument("--host", default="127.0.0.1", help="with --http: a name of this machine to itself")
+    serve.add_argument("--port", type=int, default=HTTP_PORT, help="with --http; 0 is any that is free")
     _add_permissions(serve, default=argparse.SUPPRESS)  # a flag that is missing here leaves what stands before `serve`
     call = command("call", _call, "call a tool; exit code 0 or 1")
     call.add_argument("--json", action="store_true", help="print the structured answer alone")
@@ -117,7 +121,13 @@ def _serve(options: argparse.Namespace) -> int:
 
     services = _open(options, "INFO")
     log_to_stderr(services.manifest.log_level)
-    anyio.run(serve, replace(services, client=f"server {os.getpid()}"))
+    services = replace(services, client=f"server {os.getpid()}")
+    if options.http:
+        from trainwell.protocol.http import serve_http
+
+        anyio.run(serve_http, services, options.host, options.port)
+    else:
+        anyio.run(serve, services)
     return OK
 
 

@@ -69,7 +69,7 @@ async def serve(services: Services) -> None:
     server = build_server(services)
     async with anyio.create_task_group() as group:
         group.start_soon(_leave_on_signal)
-        group.start_soon(_supervise_soon, services)
+        group.start_soon(supervise_soon, services)
         try:
             async with stdio_server() as (read, write):
                 await server.run(AnsweringStream(read, write), write, server.create_initialization_options())
@@ -78,7 +78,7 @@ async def serve(services: Services) -> None:
         group.cancel_scope.cancel()
 
 
-async def _supervise_soon(services: Services) -> None:
+async def supervise_soon(services: Services) -> None:
     """Start torch's process and move the queue on, once the client has had its first answer."""
     await anyio.sleep(FIRST_ANSWER_SECONDS)
     await supervise(services.workspace, services.store)

@@ -82,13 +82,26 @@ async def call(services: Services, arguments: Arguments) -> Result:
     plan = await services.ask("plan", spec=asked)
     spec = RunSpec.model_validate({**asked, "config": plan.pop("config")})
     given = _as_given(services, arguments) | {"model": spec.model.handle, "train_loader": spec.data.handle}
-    services.store.runs.add(
-        spec, name=arguments.name or spec.run, arguments=given, plan=plan, tags=arguments.tags or [],
-        key=arguments.idempotency_key, queueing=_queueing(services, arguments, spec),
-    )  # fmt: skip
+    entered = _enter(services, arguments, spec, given, plan)
+    if entered != spec.run:  # another call with this key was faster
+        return await _answer(services, arguments, entered, services.store.runs.get(entered)["plan"], again=True)
     keep(services.workspace, services.store, spec.run)
     services.start_waiting()
     return await _answer(services, arguments, spec.run, plan, again=False)
+
+
+def _enter(services: Services, arguments: Arguments, spec: RunSpec, given: dict[str, Any], plan: dict[str, Any]) -> str:
+    """Enter the run, unless its key has one by now. Returns: the run of that key."""
+    runs, key = services.store.runs, arguments.idempotency_key
+    queueing = _queueing(services, arguments, spec)
+    with services.store.database.transaction():
+        if key and (row := runs.by_key(key)):
+            return row["handle"]
+        runs.add(
+            spec, name=arguments.name or spec.run, arguments=given, plan=plan, tags=arguments.tags or [], key=key,
+            queueing=queueing,
+        )  # fmt: skip
+    return spec.run
 
 
 def _queueing(services: Services, arguments: Arguments, spec: RunSpec) -> Queueing:

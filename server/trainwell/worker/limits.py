@@ -26,7 +26,9 @@ def limit_memory() -> None:
 
     mine = psutil.Process().memory_info().vms
     limit = mine + int(psutil.virtual_memory().available * MEMORY_SHARE)
-    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+    # The soft limit only: a worker starts the next one, which could not raise a hard one to what is free by then.
+    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    resource.setrlimit(resource.RLIMIT_DATA, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
 
 
 def offer_to_the_kernel() -> None:

@@ -107,7 +107,7 @@ def recognise_plain(frame: pl.DataFrame) -> dict[str, tuple[Column, pl.Series]]:
 
 
 def _whole_and_distinct(block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of each column of numbers, as `_whole` and `_distinct` have it: no fractions; different ones in the first rows."""
+    """Of each column of numbers, as `_whole` and `_distinct` have it: no fractions; how many differ among the first."""
     with np.errstate(invalid="ignore"):  # columns of words are NaN here, and are left to `recognise`
         whole = np.all((np.floor(block) == block) & (np.abs(block) < 2**53), axis=0)
     first = np.sort(block[:_SAMPLE], axis=0)

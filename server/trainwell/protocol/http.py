@@ -1,0 +1,125 @@
+"""The same server over HTTP: many clients of this machine at one address.
+
+Loopback only: there are no tokens yet, and whoever reaches the port may do what the tools do. The names that a request
+may give as its host and origin are said explicitly, so that a web page cannot reach it by rebinding a name.
+"""
+
+from __future__ import annotations
+
+import signal
+import socket
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import anyio
+import uvicorn
+from loguru import logger
+from mcp.server.transport_security import TransportSecuritySettings
+
+from trainwell.contract.errors import TrainwellError
+from trainwell.protocol.server import build_server, supervise_soon
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from starlette.applications import Starlette
+
+    from trainwell.tools.services import Services
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+PATH = "/mcp"
+LARGEST_BODY = 4 * 2**20  # bytes
+MOST_SESSIONS = 1000
+SESSION_IDLE_SECONDS = 1800.0
+# An open connection without a request, and what is left to answers when the server is told to leave.
+IDLE_SECONDS, LEAVE_SECONDS = 30, 3
+
+
+async def serve_http(services: Services, host: str, port: int) -> None:
+    """Serve over HTTP until a signal comes. Runs live in processes of their own and go on.
+
+    Args:
+        services: What the tools are given.
+        host: A name of this machine to itself.
+        port: 0 is any that is free; the address is told on standard error.
+
+    Raises:
+        TrainwellError: `host_not_allowed`, or `port_not_free`.
+    """
+    listener = _listen(host, port)
+    port = listener.getsockname()[1]
+    config = uvicorn.Config(
+        build_app(services, port), log_config=None, access_log=False, lifespan="on", server_header=False,
+        timeout_keep_alive=IDLE_SECONDS, timeout_graceful_shutdown=LEAVE_SECONDS,
+    )  # fmt: skip
+    server = _Server(config)
+    sys.stderr.write(f"trainwell listens at {url(host, port)}\n")
+    sys.stderr.flush()
+    async with anyio.create_task_group() as group:
+        group.start_soon(_leave_on_signal, server)
+        group.start_soon(supervise_soon, services)
+        await server.serve(sockets=[listener])
+        group.cancel_scope.cancel()
+
+
+def build_app(services: Services, port: int) -> Starlette:
+    """The application that answers at a port of this machine."""
+    names = [f"{_bracketed(host)}:{port}" for host in LOOPBACK]
+    return build_server(services).streamable_http_app(
+        streamable_http_path=PATH,
+        max_request_body_size=LARGEST_BODY,
+        max_sessions=MOST_SESSIONS,
+        session_idle_timeout=SESSION_IDLE_SECONDS,
+        transport_security=TransportSecuritySettings(
+            enable_dns_rebinding_protection=True,
+            allowed_hosts=names,
+            allowed_origins=[f"http://{name}" for name in names],
+        ),
+    )
+
+
+def url(host: str, port: int) -> str:
+    """What a client is given."""
+    return f"http://{_bracketed(host)}:{port}{PATH}"
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to us: uvicorn raises them again when it has ended, and the exit code would be theirs."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+
+async def _leave_on_signal(server: uvicorn.Server) -> None:
+    """Take no more requests, give those at hand a moment, and end; a second signal does not wait for them."""
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async for number in signals:
+            logger.info("leaving on {}", signal.Signals(number).name)
+            server.force_exit = server.should_exit
+            server.should_exit = True
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    if host not in LOOPBACK:
+        raise TrainwellError(
+            "host_not_allowed",
+            "The server speaks HTTP to this machine only: it has no tokens yet, and others could use all tools.",
+            argument="--host",
+            got=host,
+            allowed=list(LOOPBACK),
+            hint="From elsewhere, forward a port: ssh -L 8017:127.0.0.1:8017 HOST.",
+        )
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=512)
+    except (OSError, OverflowError) as error:
+        raise TrainwellError(
+            "port_not_free", f"This port cannot be listened at: {error}.", argument="--port", got=port,
+            hint="Name another port; 0 is any that is free.",
+        ) from error  # fmt: skip
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

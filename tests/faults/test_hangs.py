@@ -1,0 +1,33 @@
+"""Row 24: work that does not end."""
+
+import time
+
+import pytest
+
+from tests.faults.machinery import kill
+from trainwell.runs import preloaded
+
+
+@pytest.mark.xfail(strict=False, reason="needs merge: a watchdog ends a hung worker, cause `stalled`")
+@pytest.mark.parametrize("where", ["step", "loader"])
+def test_a_hung_worker_says_where_it_hangs_and_its_run_goes_on(place, undisturbed, monkeypatch, where):
+    monkeypatch.setenv("TRAINWELL_STALL_SECONDS", "2")
+    preloaded.socket_path.cache_clear()
+    hang = {"fault": "hang", "where": where, "step": 6 if where == "loader" else 66, "attempts": [1]}
+    place.faults({"fault": "save_often"}, hang)
+    run = place.train()
+    worker = place.worker(run)
+    try:
+        look = time.monotonic() + 15
+        while time.monotonic() < look and not place.attempts(run)[0].cause:
+            place.services.start_waiting()
+            time.sleep(0.05)
+        assert place.attempts(run)[0].cause == "stalled"
+        assert place.ended(run)["state"] == "completed"
+        assert "injected.py" in place.log(run)
+        assert place.hashes(run) == undisturbed()
+        place.sound(run)
+    finally:
+        kill(worker)
+        monkeypatch.undo()
+        preloaded.socket_path.cache_clear()
