@@ -39,7 +39,6 @@ def test_a_run_is_cancelled_at_any_moment_and_ends_once(place, moment, number):
     place.sound(run)
 
 
-@pytest.mark.xfail(strict=False, reason="needs merge: delete_run")
 def test_a_running_run_is_not_deleted_and_an_ended_one_is_gone_whole(place):
     run = place.train(epochs=1000)
     at_epoch(place.services, run, 2)

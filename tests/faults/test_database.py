@@ -8,6 +8,7 @@ from tests.faults.machinery import Place, times
 from tests.waiting import at_epoch, until
 from trainwell.contract.errors import TrainwellError
 from trainwell.runs.lifecycle import FINAL
+from trainwell.runs.places import Places
 from trainwell.runs.queue import claim_next
 
 
@@ -94,7 +95,7 @@ def test_a_thousand_queued_runs_are_claimed_in_order_and_listed_at_once(place):
             add_run(store, run)
     started = []
     for _ in range(times(5, 1000)):
-        run, attempt = claim_next(store, 1)
+        run, attempt = claim_next(store, Places(1))
         started.append(run)
         assert attempt == 1
         store.runs.update(run, state="completed", owner=None, ended_at=1.0)

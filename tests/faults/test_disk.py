@@ -52,11 +52,10 @@ def test_a_full_disk_ends_the_run_keeps_its_checkpoint_and_says_so(small_disk, q
 def test_a_full_disk_is_told_at_submit_in_words(small_disk, quick):
     place = Place(small_disk(8), quick)
     made = place.prepare()
-    with (place.root / "filling").open("wb") as file:
+    with (place.root / "filling").open("wb", buffering=0) as file:
         try:
             while True:
                 file.write(bytes(4096))
-                file.flush()
         except OSError:
             pass
     error = place.refuse("prepare_data", source="iris")

@@ -8,7 +8,6 @@ from tests.faults.machinery import kill
 from trainwell.runs import preloaded
 
 
-@pytest.mark.xfail(strict=False, reason="needs merge: a watchdog ends a hung worker, cause `stalled`")
 @pytest.mark.parametrize("where", ["step", "loader"])
 def test_a_hung_worker_says_where_it_hangs_and_its_run_goes_on(place, undisturbed, monkeypatch, where):
     monkeypatch.setenv("TRAINWELL_STALL_SECONDS", "2")

@@ -18,7 +18,19 @@ HEADERS = {"content-type": "application/json", "accept": "application/json, text
 
 
 @pytest.fixture
-def address(place):
+def training(place):
+    """A run that goes on by itself, and must still do so at the end."""
+    run = place.train(epochs=1000)
+    at_epoch(place.services, run, 1)
+    yield run
+    epoch = place.runs.get(run)["epoch"]
+    at_epoch(place.services, run, epoch + 1)
+    assert place.call("stop_run", run=run, wait_seconds=20)["state"] == "stopped"
+    place.sound(run)
+
+
+@pytest.fixture
+def address(place, training):
     """A real server's address."""
     command = [sys.executable, "-m", "trainwell", "--workspace", str(place.root), "serve", "--http", "--port", "0"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
@@ -31,25 +43,13 @@ def address(place):
     assert "Traceback" not in rest
 
 
-@pytest.fixture
-def training(place):
-    """A run that goes on by itself, and must still do so at the end."""
-    run = place.train(epochs=1000)
-    at_epoch(place.services, run, 1)
-    yield run
-    epoch = place.runs.get(run)["epoch"]
-    at_epoch(place.services, run, epoch + 1)
-    assert place.call("stop_run", run=run, wait_seconds=20)["state"] == "stopped"
-    place.sound(run)
-
-
 async def ask_in_turn(address, name, answers):
     """One client: its answers must be its own."""
     async with Client(address) as client:
         for number in range(3):
             asked = f"run_{name}_{number}"
             result = await client.call_tool("get_run", {"run": asked})
-            answers.append(result.is_error and result.structured_content["error"]["got"] == asked)
+            answers.append(result.is_error and result.structured_content["error"]["got"] == f'"{asked}"')
 
 
 def test_a_hundred_clients_at_once_each_get_their_own_answers(address, training, record_property):

@@ -14,6 +14,7 @@ from trainwell.runs.lifecycle import CARRIED, WAITING, move
 from trainwell.runs.liveness import a_claim, claim_age, is_alive
 from trainwell.runs.retry import LONGEST_DELAY_SECONDS, Decision, decide
 from trainwell.runs.story import judge
+from trainwell.store.atomic import sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -73,7 +74,7 @@ def end_attempt(store: Store, run: str, number: int, cause: str, message: str) -
 
 def _lost(store: Store, row: Row) -> dict[str, Any]:
     """What an attempt that failed now has lost: the steps since its newest checkpoint."""
-    folder = _folder(store, row["handle"]) / "checkpoints"
+    folder = folder_of(store, row["handle"]) / "checkpoints"
     saved = [int(path.name[5:13]) for path in folder.glob("step-????????") if path.name[5:13].isdigit()]
     saved_step = max(saved, default=0)
     steps = max(0, row["step"] - saved_step)
@@ -81,9 +82,15 @@ def _lost(store: Store, row: Row) -> dict[str, Any]:
     return {"step": row["step"], "saved_step": saved_step, "lost_seconds": seconds}
 
 
-def _folder(store: Store, run: str) -> Path:
+def folder_of(store: Store, run: str) -> Path:
     """The run's folder, beside the store."""
     return store.database.path.parent / "runs" / run
+
+
+def tidy(folder: Path, killed: int | None = None) -> None:
+    """Remove what a worker that is gone, or was killed just now, has left half done in its run's folder."""
+    for place in (folder, folder / "checkpoints"):
+        sweep(place, killed)
 
 
 def _is_carried(row: Row) -> bool:
@@ -110,7 +117,9 @@ def recover(store: Store) -> list[str]:
             fresh = store.runs.get(row["handle"])
             if fresh["state"] in CARRIED and fresh["attempt"] == row["attempt"] and not _is_carried(fresh):
                 logger.warning("the worker of {} is gone", row["handle"])
-                end_attempt(store, row["handle"], row["attempt"], *cause_of_death(_folder(store, row["handle"])))
+                folder = folder_of(store, row["handle"])
+                end_attempt(store, row["handle"], row["attempt"], *cause_of_death(folder))
+                tidy(folder)
                 found.append(row["handle"])
     return found
 

@@ -10,6 +10,7 @@ from trainwell.contract.errors import TrainwellError, next_call
 from trainwell.contract.specs import PYTHON
 from trainwell.runs.lifecycle import CARRIED, move
 from trainwell.runs.liveness import kill
+from trainwell.runs.queue import folder_of, tidy
 from trainwell.runs.story import judge
 from trainwell.store.atomic import remove, temporary_beside
 
@@ -34,7 +35,9 @@ def end_at_once(store: Store, run: str) -> bool:
         row = store.runs.get(run)
         if row["state"] != "stopping":
             return False
-        kill(row["owner"] or {})
+        owner = row["owner"] or {}
+        if kill(owner):
+            tidy(folder_of(store, run), killed=owner["pid"])
         move(store, run, "stopped", at_attempt=row["attempt"], owner=None, ended_at=now, outcome="killed")
         for attempt in store.history.attempts(run):
             if attempt.number == row["attempt"]:

@@ -80,7 +80,7 @@ def view(store: Store, run: str) -> RunView:
     spec = RunSpec.model_validate_json(row["spec"])
     last = store.history.last_epoch(run)
     attempts = store.history.attempts(run)
-    told = attempts if len(attempts) > 1 or any(one.cause for one in attempts) else []
+    told = attempts if len(attempts) > 1 or any(one.cause or one.changes for one in attempts) else []
     return RunView(
         run=run,
         state=row["state"],

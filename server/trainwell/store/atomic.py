@@ -82,9 +82,19 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def sweep(folder: Path) -> None:
-    """Remove temporary files whose process is gone, or that we left behind ourselves."""
+def sweep(folder: Path, killed: int | None = None) -> None:
+    """Remove temporary files whose process is gone or was killed just now, or that we left behind ourselves."""
     for path in folder.glob(f"{TEMPORARY}*"):
         owner = path.name.removeprefix(TEMPORARY).split("-")[0]
-        if not owner.isdigit() or int(owner) == os.getpid() or not psutil.pid_exists(int(owner)):
+        if not owner.isdigit() or int(owner) in {os.getpid(), killed} or _is_gone(int(owner)):
             remove(path)
+
+
+def _is_gone(pid: int) -> bool:
+    """Whether there is no such process any more; one that has ended and was not yet taken leave of writes nothing."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+    except psutil.Error:
+        return False

@@ -23,6 +23,7 @@ from trainwell.runs.places import VISIBLE, visible_at
 from trainwell.runs.queue import end_attempt, next_start_in
 from trainwell.runs.record import keep
 from trainwell.runs.supervisor import start_runs
+from trainwell.store.atomic import sweep
 from trainwell.store.store import Store
 from trainwell.store.workspace import Workspace
 from trainwell.training.fit import FitJob, FitOutcome, fit
@@ -51,6 +52,7 @@ def main(request: dict[str, Any]) -> None:
     offer_to_the_kernel()
     with suppress(OSError):  # without it, a death is told as one without a word
         record_counters(workspace.run_dir(run))
+    sweep(workspace.run_dir(run))
     reserve = Reserve(workspace.run_dir(run))
     store = Store.open(workspace)
     taken = {"owner": my_identity(), "progress_at": time.time(), "heartbeat": time.monotonic()}

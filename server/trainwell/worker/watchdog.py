@@ -20,6 +20,7 @@ from loguru import logger
 
 from trainwell.runs.preloaded import worker_environment
 from trainwell.runs.queue import end_attempt
+from trainwell.store.atomic import sweep
 from trainwell.store.store import Store
 
 if TYPE_CHECKING:
@@ -112,6 +113,7 @@ class Watchdog:
             end_attempt(
                 store, run, attempt, "stalled", f"No step for {seconds:.3g} s; its stacks are in the run's log."
             )
+            sweep(workspace.run_dir(run))
             successor = launch_successor(workspace)
         finally:
             _kill_this_process(successor)

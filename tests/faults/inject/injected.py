@@ -59,6 +59,8 @@ def at_io(fault, workspace):
     Calls are counted before they happen: open for writing, mkdir, rename, and fsync. "tear" ends the process in the
     middle of the n-th write: the kernel delivers SIGXFSZ when the file has reached `bytes`.
     """
+    if fault["do"] == "tear":  # here, for only the main thread may say so
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
     seen = 0
     record = workspace / "io-calls.txt"
 
@@ -93,7 +95,6 @@ def strike(fault):
     if fault["do"] == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     elif fault["do"] == "tear":
-        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
         resource.setrlimit(resource.RLIMIT_FSIZE, (fault["bytes"], fault["bytes"]))
     else:
         number = getattr(errno, fault["do"])
