@@ -55,7 +55,9 @@ def test_a_lease_of_a_dead_worker_and_its_temporary_files_are_cleared_away(works
     gone = dead_process()
     store.runs.update(RUN, owner=gone)
     folder = workspace.run_dir(RUN) / "checkpoints"
-    (folder / f".tmp-{gone['pid']}-step-00000004").mkdir(parents=True)
+    folder.mkdir(parents=True)
+    leftover = workspace.state / "data" / f".tmp-{gone['pid']}-data_toy"
+    leftover.mkdir()
     kept = folder / f".tmp-{identity_of(1)['pid']}-step-00000005"
     kept.mkdir()
     before, done, after = mended(workspace)
@@ -63,6 +65,7 @@ def test_a_lease_of_a_dead_worker_and_its_temporary_files_are_cleared_away(works
     assert [mend for _, mend in before + done] == [False, False, True, True]
     assert done[0][0] == f"the worker of {RUN} is gone, now retrying"
     assert after == []
+    assert not leftover.exists()
     assert [path.name for path in folder.iterdir()] == [kept.name]
 
 

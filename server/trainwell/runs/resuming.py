@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from trainwell.contract.errors import TrainwellError, next_call
 from trainwell.contract.specs import PYTHON
@@ -35,7 +35,7 @@ def end_at_once(store: Store, run: str) -> bool:
         row = store.runs.get(run)
         if row["state"] != "stopping":
             return False
-        owner = row["owner"] or {}
+        owner: dict[str, Any] = row["owner"] or {}
         if kill(owner):
             tidy(folder_of(store, run), killed=owner["pid"])
         move(store, run, "stopped", at_attempt=row["attempt"], owner=None, ended_at=now, outcome="killed")
