@@ -112,6 +112,12 @@ def _queueing(services: Services, arguments: Arguments, spec: RunSpec) -> Queuei
 def _asked(services: Services, arguments: Arguments) -> dict[str, Any]:
     """The fields of a RunSpec as JSON; in its config, a choice that was left open is None."""
     model, prepared = model_and_data(services, arguments.model, arguments.train_loader)
+    if arguments.class_weights == "balanced" and prepared.task not in {"classification", "multilabel"}:
+        raise TrainwellError(
+            "no_classes", f"There are no classes to weigh in {prepared.task}.", argument="class_weights",
+            got=arguments.class_weights, allowed="none",
+            next_call=next_call("train", model=model.handle, train_loader=prepared.handle),
+        )  # fmt: skip
     run = new_handle("run", arguments.name or f"{prepared.name}-{model.name}")
     fields = spec_fields(services, model, prepared, arguments.model_dump(mode="json"), run=run)
     if arguments.max_attempts is not None:
