@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
+
+from trainwell.store.atomic import place, write_synced
 
 _COUNTERS = "memory-kills.json"
 _OWN = Path("/proc/self/cgroup")
@@ -23,12 +24,8 @@ def record_counters(folder: Path) -> None:
         OSError: The folder cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f".tmp-{os.getpid()}-{_COUNTERS}"
-    try:
-        temporary.write_text(json.dumps({str(path): kills(path) for path in counters()}), encoding="utf-8")
-        temporary.replace(folder / _COUNTERS)
-    finally:
-        temporary.unlink(missing_ok=True)
+    content = json.dumps({str(path): kills(path) for path in counters()}).encode()
+    place(folder / _COUNTERS, lambda part: write_synced(part, content))
 
 
 def cause_of_death(run_dir: Path) -> tuple[str, str]:

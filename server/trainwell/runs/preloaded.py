@@ -87,7 +87,7 @@ def start_preloaded() -> subprocess.Popen[bytes]:
         return _detached(["preloaded", str(path)], subprocess.DEVNULL, log)
 
 
-def _detached(arguments: list[str], stdin: int, log: IO[bytes]) -> subprocess.Popen[bytes]:
+def _detached(arguments: list[str], stdin: int, log: IO[bytes] | int) -> subprocess.Popen[bytes]:
     """Start a worker that outlives this process."""
     command = [sys.executable, "-m", "trainwell.worker", *arguments]
     process = subprocess.Popen(
@@ -136,10 +136,28 @@ def launch_training(workspace: Workspace, run: str, attempt: int) -> None:
     log = workspace.run_dir(run) / "log.txt"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as sink:
-        process = _detached(["once"], subprocess.PIPE, sink)
+        start_fresh("once", request, sink)
+
+
+def start_fresh(word: str, request: dict[str, Any], log: IO[bytes] | int) -> int:
+    """Start a worker process that is detached, forked from nobody, and told its request on standard input.
+
+    Args:
+        word: `once` or `move-on`, see `worker.__main__`.
+        request: JSON.
+        log: Where its output goes.
+
+    Returns:
+        Its process id.
+
+    Raises:
+        OSError: No process could be started.
+    """
+    process = _detached([word], subprocess.PIPE, log)
     if process.stdin:
         process.stdin.write(json.dumps(request).encode())
         process.stdin.close()
+    return process.pid
 
 
 async def hold() -> None:

@@ -10,9 +10,9 @@ from trainwell.contract.errors import TrainwellError
 from trainwell.contract.text import plain
 from trainwell.training.device import is_out_of_memory
 from trainwell.training.errors import NonFiniteLoss
+from trainwell.training.room import FULL_ERRNOS
 
 _TRANSIENT_ERRNOS = {errno.EIO, errno.EAGAIN, errno.EINTR, errno.ESTALE, errno.EMFILE, errno.ENFILE}
-_FULL_ERRNOS = {errno.ENOSPC, errno.EDQUOT}
 _LONGEST = 300
 
 
@@ -34,7 +34,7 @@ def cause_of(error: BaseException) -> str:
 
 
 def _cause_of_os_error(error: OSError) -> str:
-    if error.errno in _FULL_ERRNOS:
+    if error.errno in FULL_ERRNOS:
         return "disk_full"
     if error.errno == errno.ENOMEM:
         return "out_of_memory"

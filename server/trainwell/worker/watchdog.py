@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import faulthandler
-import json
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -18,7 +16,7 @@ from typing import TYPE_CHECKING
 import psutil
 from loguru import logger
 
-from trainwell.runs.preloaded import worker_environment
+from trainwell.runs.preloaded import start_fresh
 from trainwell.runs.queue import end_attempt
 from trainwell.store.atomic import sweep
 from trainwell.store.store import Store
@@ -122,18 +120,10 @@ class Watchdog:
 def launch_successor(workspace: Workspace) -> int | None:
     """Start a detached process that moves the queue on in this one's place. Returns: its process id."""
     try:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "trainwell.worker", "move-on"],
-            stdin=subprocess.PIPE, stdout=1, stderr=2, start_new_session=True,
-            env=worker_environment(),
-        )  # fmt: skip
-        if process.stdin is not None:
-            process.stdin.write(json.dumps(workspace.to_request()).encode())
-            process.stdin.close()
+        return start_fresh("move-on", workspace.to_request(), sys.stderr.fileno())
     except OSError as error:
         logger.warning("nobody could be started to move the queue on: {}", error)
         return None
-    return process.pid
 
 
 def _kill_this_process(spared: int | None) -> None:
