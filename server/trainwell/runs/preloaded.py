@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 _KEPT_VARIABLES = ("PATH", "HOME", "LANG", "TMPDIR", "USER", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "TZ", "SYSTEMROOT")
 _KEPT_PREFIXES = ("LC_", "PYTHON", "CUDA_", "NVIDIA_", "PYTORCH_", "TORCH", "OMP_", "GOMP_", "MKL_", "KMP_",
                   "TRAINWELL_", "COVERAGE_", "XDG_")  # fmt: skip
+#: What two processes may differ in and still share a preloaded one. The last is set by torch itself when it is
+#: imported: a worker that moves the queue on must find the process that it was forked from.
+_OF_NO_MATTER = {"TZ", "LANG", "TORCHINDUCTOR_CACHE_DIR"}
 #: numpy's BLAS would start threads at import, and a process with threads is not safe to fork. OpenMP's idle threads
 #: may spin a little, not long: beside a busy neighbour long spinning made steps 2.4 times slower, this 0.9 times.
 _FIXED_VARIABLES = {"PYTHONUNBUFFERED": "1", "OPENBLAS_NUM_THREADS": "1", "GOMP_SPINCOUNT": "1000"}
@@ -75,7 +78,7 @@ def socket_path() -> Path:
     """Where the preloaded process of this code, interpreter and environment listens."""
     package = Path(__file__).parent.parent
     newest = max(path.stat().st_mtime_ns for path in package.rglob("*.py"))
-    environment = {name: value for name, value in worker_environment().items() if name not in {"TZ", "LANG"}}
+    environment = {name: value for name, value in worker_environment().items() if name not in _OF_NO_MATTER}
     key = json.dumps([sys.executable, str(package), newest, sorted(environment.items())])
     return _runtime_folder() / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.sock"
 

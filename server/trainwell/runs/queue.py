@@ -11,7 +11,7 @@ from loguru import logger
 from trainwell.contract.trace import AttemptRecord
 from trainwell.runs.deaths import cause_of_death
 from trainwell.runs.lifecycle import CARRIED, WAITING, move
-from trainwell.runs.liveness import a_claim, claim_age, is_alive
+from trainwell.runs.liveness import a_claim, claim_age, is_alive, my_identity
 from trainwell.runs.retry import LONGEST_DELAY_SECONDS, Decision, decide
 from trainwell.runs.story import judge
 from trainwell.store.atomic import sweep
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from trainwell.store.store import Store
 
 
-#: A worker that was launched has this long to take its run over; a fresh process imports torch first.
-LAUNCH_SECONDS = 120.0
+#: A worker that was launched has this long to take its run over, which it does before it imports torch.
+LAUNCH_SECONDS = 30.0
 
 
 def changes_so_far(store: Store, run: str) -> dict[str, Any]:
@@ -63,6 +63,8 @@ def end_attempt(store: Store, run: str, number: int, cause: str, message: str) -
         if decision.retry:
             moved = move(store, run, "retrying", at_attempt=number, not_before=now + decision.delay_seconds, **columns)
         else:
+            # While a run goes on, its epoch is the one at hand; an end knows only those that were finished.
+            columns["epoch"] = store.history.epochs_done(run)
             moved = move(store, run, final, at_attempt=number, ended_at=now, outcome=final, **columns)
         if moved:
             store.history.put_attempt(run, ended)
@@ -179,6 +181,16 @@ def claim_next(store: Store, places: Places, allow: Collection[str] = ()) -> tup
         )
         store.history.put_attempt(run, AttemptRecord(attempt, now, changes=changes))
     return run, attempt
+
+
+def take_over(store: Store, run: str, attempt: int) -> bool:
+    """Make this process the one that carries an attempt which was claimed for it.
+
+    Returns:
+        Whether it still may: the attempt may have been given up before this process began.
+    """
+    taken = {"owner": my_identity(), "progress_at": time.time(), "heartbeat": time.monotonic()}
+    return store.runs.update(run, at_attempt=attempt, states=CARRIED, **taken)
 
 
 def start_waiting(

@@ -38,7 +38,8 @@ def end_at_once(store: Store, run: str) -> bool:
         owner: dict[str, Any] = row["owner"] or {}
         if kill(owner):
             tidy(folder_of(store, run), killed=owner["pid"])
-        move(store, run, "stopped", at_attempt=row["attempt"], owner=None, ended_at=now, outcome="killed")
+        move(store, run, "stopped", at_attempt=row["attempt"], owner=None, ended_at=now, outcome="killed",
+             epoch=store.history.epochs_done(run))  # fmt: skip
         for attempt in store.history.attempts(run):
             if attempt.number == row["attempt"]:
                 store.history.put_attempt(run, replace(attempt, ended_at=now, outcome="killed"))

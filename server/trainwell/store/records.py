@@ -46,6 +46,11 @@ class History:
         row = self._database.row("SELECT record FROM epochs WHERE run = ? ORDER BY epoch DESC LIMIT 1", run)
         return EpochRecord(**json.loads(row["record"])) if row else None
 
+    def epochs_done(self, run: str) -> int:
+        """How many epochs were finished and recorded."""
+        last = self.last_epoch(run)
+        return last.epoch if last else 0
+
     def set_findings(self, run: str, findings: Sequence[Finding]) -> None:
         """Replace the findings of a run; they are kept in their order of importance."""
         self._database.execute("DELETE FROM findings WHERE run = ?", run)

@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import os
 import sys
+from typing import Any
 
 
 def main() -> int:
     """Run as the arguments say."""
+    _take_the_limit_off()
     if sys.argv[1:2] == ["preloaded"]:
         return _preloaded(sys.argv[2])
     if sys.argv[1:] == ["once"]:
@@ -36,9 +38,11 @@ def _preloaded(path: str) -> int:
     return serve(path, tell)
 
 
-def _once(request: dict[str, object]) -> int:
-    if request["kind"] == "train" and hasattr(os, "fork") and os.fork():
-        return 0
+def _once(request: dict[str, Any]) -> int:
+    if request["kind"] == "train":
+        if hasattr(os, "fork") and os.fork():
+            return 0
+        _say_who_carries(request)
     from trainwell.worker.requests import answer  # noqa: PLC0415 - imports torch
 
     reply = answer(request)
@@ -46,7 +50,27 @@ def _once(request: dict[str, object]) -> int:
     return 0
 
 
-def _move_on(request: dict[str, object]) -> int:
+def _take_the_limit_off() -> None:
+    """A worker limits its own memory; the next one, which it starts, must not begin under what it had left."""
+    if sys.platform == "linux":
+        import resource  # noqa: PLC0415 - there is none on Windows
+
+        hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+        resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))
+
+
+def _say_who_carries(request: dict[str, Any]) -> None:
+    """Take the attempt over before torch is imported: should that fail or be killed, others see it at once."""
+    from trainwell.runs.queue import take_over  # noqa: PLC0415 - only this branch needs it
+    from trainwell.store.store import Store  # noqa: PLC0415
+    from trainwell.store.workspace import Workspace  # noqa: PLC0415
+
+    store = Store.open(Workspace.of_request(request))
+    take_over(store, request["arguments"]["run"], int(request["arguments"]["attempt"]))
+    store.database.close()
+
+
+def _move_on(request: dict[str, Any]) -> int:
     """Take the place of a worker that could not start the next run itself."""
     from trainwell.store.store import Store  # noqa: PLC0415 - only this branch needs it
     from trainwell.store.workspace import Workspace  # noqa: PLC0415

@@ -18,9 +18,8 @@ from trainwell.contract.trace import AttemptRecord
 from trainwell.reports.curves import draw_curves
 from trainwell.runs.deaths import record_counters
 from trainwell.runs.lifecycle import CARRIED, move
-from trainwell.runs.liveness import my_identity
 from trainwell.runs.places import VISIBLE, visible_at
-from trainwell.runs.queue import end_attempt, next_start_in
+from trainwell.runs.queue import end_attempt, next_start_in, take_over
 from trainwell.runs.record import keep
 from trainwell.runs.supervisor import start_runs
 from trainwell.store.atomic import sweep
@@ -55,8 +54,7 @@ def main(request: dict[str, Any]) -> None:
     sweep(workspace.run_dir(run))
     reserve = Reserve(workspace.run_dir(run))
     store = Store.open(workspace)
-    taken = {"owner": my_identity(), "progress_at": time.time(), "heartbeat": time.monotonic()}
-    if not store.runs.update(run, at_attempt=attempt, states=CARRIED, **taken):
+    if not take_over(store, run, attempt):
         logger.warning("attempt {} of {} was given up before it began", attempt, run)
         reserve.release()
         return
