@@ -38,6 +38,7 @@ class AttemptRecord:
     """One attempt at a run: how it ended and what was changed for the next.
 
     `step` is where it failed, `saved_step` what its newest checkpoint has, `lost_seconds` the work between them.
+    `began` is the monotonic clock of the machine, which nobody sets, and `seconds` what it worked by that clock.
     """
 
     number: int
@@ -52,6 +53,8 @@ class AttemptRecord:
     saved_step: int | None = None
     lost_seconds: float | None = None
     notes: list[str] = field(default_factory=list[str])
+    began: float | None = None
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import math
 import os
 import signal
 import sys
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
 from mcp.types import INVALID_PARAMS, CallToolResult, ImageContent, ListToolsResult, TextContent
 from mcp.types import Tool as ToolListing
+from starlette.requests import Request
 
 from trainwell import __version__
 from trainwell.contract.errors import TrainwellError
@@ -112,11 +114,23 @@ async def _call_tool(
         message = " ".join(part for part in (error.message, error.hint) if part)
         raise MCPError(INVALID_PARAMS, message, error.to_json()) from error
     arguments = params.arguments or {}
+    if client := _client(context):
+        services = replace(services, client=client)
     outcome = await call_tool(services, params.name, arguments, _progress(context), tools=tools)
     content: list[Any] = [TextContent(type="text", text=outcome.text)]
     if outcome.picture is not None and arguments.get("plot") is True:
         content += await _image(outcome.picture)
     return _result(outcome, content)
+
+
+def _client(context: Context) -> str | None:
+    """Who asks over HTTP, for the turns that clients take in the queue: its session, else its connection."""
+    request = context.request
+    if not isinstance(request, Request):
+        return None
+    if session := request.headers.get("mcp-session-id"):
+        return f"http {session[:32]}"
+    return f"http {request.client.host}:{request.client.port}" if request.client else None
 
 
 def _result(outcome: Outcome, content: list[Any]) -> CallToolResult:

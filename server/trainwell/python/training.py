@@ -20,13 +20,14 @@ from trainwell.contract.errors import TrainwellError
 from trainwell.contract.manifest import load_manifest
 from trainwell.contract.specs import PYTHON, RetryPolicy, RunSpec
 from trainwell.contract.text import plain
-from trainwell.contract.trace import AttemptRecord
 from trainwell.python.describing import Described, describe, scale_words, tensors_as_task
 from trainwell.python.loading import Loaded, as_arrays, check_loader, load
 from trainwell.python.options import Options, checked, config_of
 from trainwell.python.run import Run, flat_outputs
+from trainwell.runs import attempts
 from trainwell.runs.lifecycle import move, reopen
 from trainwell.runs.liveness import is_alive, my_identity
+from trainwell.runs.queue import changes_so_far
 from trainwell.runs.retry import decide
 from trainwell.runs.story import judge
 from trainwell.runs.supervisor import start_runs
@@ -220,7 +221,7 @@ class _Carried:
                 queueing=Queueing(client="python"),
             )  # fmt: skip
             reopen(self.store, spec.run, my_identity(), time.time())
-            self.store.history.put_attempt(spec.run, AttemptRecord(1, time.time()))
+            attempts.begin(self.store, spec.run, 1)
 
     def go_on(self, spec: RunSpec) -> None:
         """Take the run up again.
@@ -238,11 +239,9 @@ class _Carried:
         attempt = reopen(self.store, spec.run, my_identity(), time.time())
         if attempt is None:
             raise TrainwellError("run_is_running", "Another program has taken the run up.", argument="resume")
-        attempts = self.store.history.attempts(spec.run)
-        self.changes = dict(attempts[-1].changes) if attempts else {}
+        self.changes = changes_so_far(self.store, spec.run)
         self.attempt = attempt
-        record = AttemptRecord(attempt, time.time(), changes=self.changes)
-        self.store.history.put_attempt(spec.run, record)
+        attempts.begin(self.store, spec.run, attempt, self.changes)
 
     def run(self) -> Run:
         """Attempt after attempt, to the end."""
@@ -320,13 +319,12 @@ class _Carried:
         decision = decide(self.spec.retry, tried, cause, config, self.changes)
         message = f"{told_error(error)} {decision.reason}"
         self.log(f"attempt {self.attempt} failed: {message}")
-        current = next(one for one in self.store.history.attempts(run) if one.number == self.attempt)
-        ended = replace(current, ended_at=now, outcome=decision.kind, cause=cause, message=message)
-        self.store.history.put_attempt(run, ended)
+        if current := attempts.find(self.store, run, self.attempt):
+            attempts.end(self.store, run, current, outcome=decision.kind, cause=cause, message=message)
         if decision.retry and not self.interrupts:
             self.attempt, self.changes = self.attempt + 1, decision.changes
             self.store.runs.update(run, at_attempt=self.attempt - 1, attempt=self.attempt)
-            self.store.history.put_attempt(run, AttemptRecord(self.attempt, now, changes=self.changes))
+            attempts.begin(self.store, run, self.attempt, self.changes)
             return decision.delay_seconds
         state = "stopped" if interrupted else "failed"
         columns = {"owner": None, "ended_at": now, "outcome": state, "cause": cause, "message": message}

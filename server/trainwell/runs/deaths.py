@@ -1,11 +1,18 @@
-"""What a worker died of that could not say so itself: the kernel's counters of processes killed for memory."""
+"""Workers that cannot speak for themselves: what they died of, by the kernel's counters, and which are stopped."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from trainwell.runs.liveness import is_stopped
 from trainwell.store.atomic import place, write_synced
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from trainwell.store.database import Row
 
 _COUNTERS = "memory-kills.json"
 _OWN = Path("/proc/self/cgroup")
@@ -36,6 +43,26 @@ def cause_of_death(run_dir: Path) -> tuple[str, str]:
         return UNKNOWN
     grown = any(count is not None and (kills(Path(path)) or 0) > count for path, count in before.items())
     return FOR_MEMORY if grown else UNKNOWN
+
+
+def who_holds_up(rows: Iterable[Row]) -> str | None:
+    """What to do about workers that are stopped: one that was stopped while it wrote keeps all others from writing.
+
+    Args:
+        rows: Of the runs that a worker carries.
+
+    Returns:
+        A sentence, or None when none is stopped.
+    """
+    stopped = [(row["handle"], row["owner"]["pid"]) for row in rows if is_stopped(row["owner"])]
+    if not stopped:
+        return None
+    told = ", ".join(f"the worker of {run} (process {pid})" for run, pid in stopped)
+    pids = " ".join(str(pid) for _, pid in stopped)
+    return (
+        f"Stopped, perhaps while it wrote: {told}. `kill -CONT {pids}` lets it go on; `kill -KILL {pids}` ends it, "
+        "and its run goes on from its last checkpoint."
+    )
 
 
 def counters() -> list[Path]:

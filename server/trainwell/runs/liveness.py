@@ -20,6 +20,7 @@ _START_TIME_SLACK_SECONDS = 1.0
 # Fields of /proc/PID/stat behind the name in parentheses, which may itself hold spaces and parentheses.
 _STATE, _START_TICKS = 0, 19
 _DEAD_STATES = {"Z", "X", "x"}
+_STOPPED_STATES = {"T", "t"}
 
 
 @cache
@@ -73,6 +74,14 @@ def is_alive(identity: dict[str, Any] | None) -> bool:
         return same and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
+
+
+def is_stopped(identity: dict[str, Any] | None) -> bool:
+    """Whether the very process of that identity is there and stopped (SIGSTOP, or by a debugger)."""
+    if not is_alive(identity) or identity is None:
+        return False
+    fields = _stat(identity["pid"])
+    return fields is not None and fields[_STATE] in _STOPPED_STATES
 
 
 def kill(identity: dict[str, Any]) -> bool:

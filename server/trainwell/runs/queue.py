@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
 from trainwell.contract.trace import AttemptRecord
+from trainwell.runs import attempts
 from trainwell.runs.deaths import cause_of_death
 from trainwell.runs.lifecycle import CARRIED, WAITING, move
 from trainwell.runs.liveness import a_claim, claim_age, is_alive, my_identity
@@ -32,8 +32,8 @@ LAUNCH_SECONDS = 30.0
 
 def changes_so_far(store: Store, run: str) -> dict[str, Any]:
     """The adjustments that the next attempt starts with."""
-    attempts = store.history.attempts(run)
-    return dict(attempts[-1].changes) if attempts else {}
+    made = store.history.attempts(run)
+    return dict(made[-1].changes) if made else {}
 
 
 def end_attempt(store: Store, run: str, number: int, cause: str, message: str) -> Decision:
@@ -44,8 +44,7 @@ def end_attempt(store: Store, run: str, number: int, cause: str, message: str) -
     """
     row = store.runs.get(run)
     spec: RunSpec = store.runs.spec(run)
-    attempts = store.history.attempts(run)
-    current = next((one for one in attempts if one.number == number), AttemptRecord(number, time.time()))
+    current = attempts.find(store, run, number) or AttemptRecord(number, time.time())
     config = {**spec.config.model_dump(), "batch_size": row["plan"]["batch_size"]}
     # A person who resumes a run gives it its attempts anew.
     decision = decide(spec.retry, number - row["resumed_at"], cause, config, current.changes)
@@ -54,9 +53,7 @@ def end_attempt(store: Store, run: str, number: int, cause: str, message: str) -
     now = time.time()
     changes = decision.changes if decision.retry else current.changes
     told = f"{message} {decision.reason}"
-    ended = replace(
-        current, ended_at=now, outcome=decision.kind, cause=cause, message=told, changes=changes, **_lost(store, row)
-    )
+    ending = {"outcome": decision.kind, "cause": cause, "message": told, "changes": changes, **_lost(store, row)}
     final = "stopped" if row["stop_requested"] else "failed"
     columns: dict[str, Any] = {"owner": None, "cause": cause, "message": told}
     with store.database.transaction():
@@ -67,7 +64,7 @@ def end_attempt(store: Store, run: str, number: int, cause: str, message: str) -
             columns["epoch"] = store.history.epochs_done(run)
             moved = move(store, run, final, at_attempt=number, ended_at=now, outcome=final, **columns)
         if moved:
-            store.history.put_attempt(run, ended)
+            attempts.end(store, run, current, **ending)
             judge(store, run)
         else:
             logger.info("attempt {} of {} was already given up", number, run)
@@ -179,7 +176,7 @@ def claim_next(store: Store, places: Places, allow: Collection[str] = ()) -> tup
             heartbeat=None,
             started_at=row["started_at"] or now,
         )
-        store.history.put_attempt(run, AttemptRecord(attempt, now, changes=changes))
+        attempts.begin(store, run, attempt, changes)
     return run, attempt
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from trainwell.contract.errors import TrainwellError, next_call
 from trainwell.contract.specs import PYTHON
+from trainwell.runs import attempts
 from trainwell.runs.lifecycle import CARRIED, move
 from trainwell.runs.liveness import kill
 from trainwell.runs.queue import folder_of, tidy
@@ -30,19 +30,19 @@ def end_at_once(store: Store, run: str) -> bool:
     """
     if store.runs.spec(run).model.architecture == PYTHON:
         return False
-    now = time.time()
+    row = store.runs.get(run)
+    owner: dict[str, Any] = row["owner"] or {}
+    # Killed before the store is written: a worker that was stopped while it wrote lets nobody else write.
+    if row["state"] == "stopping" and kill(owner):
+        tidy(folder_of(store, run), killed=owner["pid"])
     with store.database.transaction():
-        row = store.runs.get(run)
+        row, now = store.runs.get(run), time.time()
         if row["state"] != "stopping":
             return False
-        owner: dict[str, Any] = row["owner"] or {}
-        if kill(owner):
-            tidy(folder_of(store, run), killed=owner["pid"])
         move(store, run, "stopped", at_attempt=row["attempt"], owner=None, ended_at=now, outcome="killed",
              epoch=store.history.epochs_done(run))  # fmt: skip
-        for attempt in store.history.attempts(run):
-            if attempt.number == row["attempt"]:
-                store.history.put_attempt(run, replace(attempt, ended_at=now, outcome="killed"))
+        if attempt := attempts.find(store, run, row["attempt"]):
+            attempts.end(store, run, attempt, outcome="killed")
         judge(store, run)
     return True
 

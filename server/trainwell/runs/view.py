@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
@@ -11,13 +10,16 @@ from pydantic import Field
 from trainwell.contract.errors import next_call
 from trainwell.contract.specs import RunSpec, Spec
 from trainwell.contract.text import rounded
+from trainwell.runs.attempts import worked
 from trainwell.runs.lifecycle import CARRIED, FINAL, WAITING
 from trainwell.runs.liveness import silence
 from trainwell.store.queue import PRIORITIES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from trainwell.contract.findings import Finding
-    from trainwell.contract.trace import EpochRecord
+    from trainwell.contract.trace import AttemptRecord, EpochRecord
     from trainwell.store.database import Row
     from trainwell.store.store import Store
 
@@ -89,7 +91,7 @@ def view(store: Store, run: str) -> RunView:
         epochs=spec.config.epochs,
         progress=_progress(row),
         eta_seconds=_eta_seconds(row),
-        seconds=_seconds(row),
+        seconds=_seconds(row, attempts),
         metrics=_metrics(last, spec),
         best=_best(row),
         attempts=[
@@ -188,11 +190,9 @@ def _eta_seconds(row: Row) -> float | None:
     return round(max(0.0, row["pace"] * (row["total_steps"] - row["step"])), 1)
 
 
-def _seconds(row: Row) -> float | None:
-    """From the start to the end or now; not below 0, whatever was done to the clock between."""
-    if not row["started_at"]:
-        return None
-    return round(max(0.0, (row["ended_at"] or time.time()) - row["started_at"]), 2)
+def _seconds(row: Row, attempts: Sequence[AttemptRecord]) -> float | None:
+    """What its attempts worked; waiting between them does not count."""
+    return round(sum(worked(row, one) for one in attempts), 2) if row["started_at"] else None
 
 
 def _metrics(last: EpochRecord | None, spec: RunSpec) -> dict[str, float | None]:

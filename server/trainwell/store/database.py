@@ -38,6 +38,7 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._migrating = False
         try:
             self._connection = apsw.Connection(str(path))
             self._connection.set_busy_timeout(int(BUSY_SECONDS * 1000))
@@ -88,6 +89,7 @@ class Database:
             return
         self.execute("BEGIN IMMEDIATE")
         try:
+            self._must_be_ours()
             yield
         except BaseException:
             self.execute("ROLLBACK")
@@ -115,6 +117,7 @@ class Database:
         """Bring the store to our version, alone and all at once; an older one is copied first."""
         if self._version() == SCHEMA_VERSION:
             return
+        self._migrating = True
         with self.transaction():
             version = self._version()  # another process may have been faster
             if version > SCHEMA_VERSION:
@@ -128,6 +131,16 @@ class Database:
             for script in scripts_after(version):
                 self._connection.execute(script)
             self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        self._migrating = False
+
+    def _must_be_ours(self) -> None:
+        """A newer program may have brought the store to its version while this one has it open."""
+        if not self._migrating and (version := self._version()) != SCHEMA_VERSION:
+            raise TrainwellError(
+                "store_too_new",
+                f"A newer trainwell has taken the store over (schema {version}, ours is {SCHEMA_VERSION}).",
+                hint="Start this server again with the newer trainwell; runs go on meanwhile.",
+            )
 
     def _back_up(self, version: int) -> None:
         try:

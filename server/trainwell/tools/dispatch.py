@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from pydantic import ValidationError
 from trainwell.contract.checking import check_arguments
 from trainwell.contract.errors import JsonObject, TrainwellError, did_you_mean
 from trainwell.contract.text import finite, quoted
+from trainwell.runs.deaths import who_holds_up
 from trainwell.tools.registry import Tool, discover
 
 if TYPE_CHECKING:
@@ -67,7 +69,7 @@ async def call_tool(
         answer = await tool.module.call(services.with_progress(progress), _typed(tool, checked))
         outcome = _answered(tool, answer, services)
     except TrainwellError as error:
-        outcome = refused(error)
+        outcome = refused(_told_who(services, error) if error.code == "store_busy" else error)
     except Exception as error:  # noqa: BLE001  (an agent must never see a traceback)
         outcome = refused(_internal(name, error))
     ending = outcome.structured["error"]["code"] if outcome.is_error else "ok"
@@ -93,6 +95,13 @@ def refused(error: TrainwellError) -> Outcome:
     lines = [f"{error.code}: {error.message}", error.hint, _call_line(told.get("next_call"))]
     text = "\n".join(line for line in lines if line)
     return Outcome(is_error=True, structured={"summary": error.message, "error": told}, text=text)
+
+
+def _told_who(services: Services, error: TrainwellError) -> TrainwellError:
+    """The same refusal with who holds the store up, where that can be seen: reading is possible all the while."""
+    with suppress(TrainwellError):
+        error.hint = who_holds_up(services.store.queue.carried()) or error.hint
+    return error
 
 
 def _typed(tool: Tool, checked: JsonObject) -> Spec:

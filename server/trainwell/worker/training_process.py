@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from loguru import logger
 from trainwell import data
 from trainwell.contract.trace import AttemptRecord
 from trainwell.reports.curves import draw_curves
+from trainwell.runs import attempts
 from trainwell.runs.deaths import record_counters
 from trainwell.runs.lifecycle import CARRIED, move
 from trainwell.runs.places import VISIBLE, visible_at
@@ -87,7 +88,10 @@ def go_to(place: str | None) -> None:
 def log_to(path: Path) -> None:
     """Send this process's log, and whatever native code writes, to the run's file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    sink = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    try:
+        sink = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    except OSError:  # a log that cannot be written is not worth a run
+        sink = os.open(os.devnull, os.O_WRONLY)
     nothing = os.open(os.devnull, os.O_RDONLY)
     sys.stdout.flush()
     sys.stderr.flush()
@@ -115,7 +119,7 @@ def carry_out(workspace: Workspace, store: Store, run: str, attempt: int) -> Non
     """Train, and record how it ended."""
     spec = store.runs.spec(run)
     log_from(spec.log_level.upper())
-    current = next(one for one in store.history.attempts(run) if one.number == attempt)
+    current = attempts.find(store, run, attempt) or AttemptRecord(attempt, time.time())
     logger.info("attempt {} of {} begins; changes: {}", attempt, run, current.changes or "none")
     recorder = Recorder(store, run, attempt, spec)
     pulse = Pulse()
@@ -185,10 +189,8 @@ def record_end(
         )  # fmt: skip
         if moved:
             # Notes and changes may have come in since the attempt began.
-            current = next((one for one in store.history.attempts(run) if one.number == attempt), current)
-            store.history.put_attempt(
-                run, replace(current, ended_at=now, outcome=outcome.reason, resumed_from_step=outcome.resumed_from_step)
-            )
+            current = attempts.find(store, run, attempt) or current
+            attempts.end(store, run, current, outcome=outcome.reason, resumed_from_step=outcome.resumed_from_step)
     log(f"{outcome.reason} after {outcome.epochs} epochs: {asdict(outcome)}")
 
 

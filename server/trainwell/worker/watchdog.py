@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 # No step for so long (s), or for so many of the usual steps, is a hang; what may be slow gets so many times more.
 STALL_SECONDS, STALL_STEPS, PATIENCE = 60.0, 20.0, 30.0
 LOOKS = 20
+# So many times the allowed silence without even the watchdog running, and the process is ended without a word.
+LOCKED = 3.0
 _KEPT = 101
 
 
@@ -91,6 +93,7 @@ class Watchdog:
     ) -> None:
         self._done.set()
         self._thread.join()
+        faulthandler.cancel_dump_traceback_later()
 
     def _watch(self) -> None:
         shortest = stall_seconds()
@@ -98,6 +101,8 @@ class Watchdog:
         before = time.monotonic()
         while not self._done.wait(silence.pause):
             before, passed = time.monotonic(), time.monotonic() - before
+            # Native code that hangs and holds the interpreter's lock stops this thread, too: then C ends the process.
+            faulthandler.dump_traceback_later(LOCKED * silence.limit(self._pulse.slow), exit=True, file=2)
             if silence.is_hang(self._pulse.beats, passed, self._pulse.slow):
                 self._end(silence.silent)
 
