@@ -246,7 +246,7 @@ class _Carried:
     def run(self) -> Run:
         """Attempt after attempt, to the end."""
         first = self.attempt
-        with _own_interrupts(self), flat_outputs(self.model):
+        with _own_signals(self), flat_outputs(self.model):
             while True:
                 try:
                     outcome = self._attempt()
@@ -355,8 +355,12 @@ class _Carried:
 
 
 @contextmanager
-def _own_interrupts(carried: _Carried) -> Generator[None]:
-    """Within it a first Ctrl-C asks the run to stop in good order, a second one raises at once."""
+def _own_signals(carried: _Carried) -> Generator[None]:
+    """Within it a first Ctrl-C asks the run to stop in good order, a second one raises at once.
+
+    And a dead child raises nothing: torch's handler would, wherever this process is at that moment, also while it
+    records what happened. Its loader finds the lost worker by itself, within seconds.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -367,8 +371,10 @@ def _own_interrupts(carried: _Carried) -> Generator[None]:
             raise KeyboardInterrupt
         sys.stderr.write("trainwell: stopping in good order; Ctrl-C once more stops at once\n")
 
-    before = signal.signal(signal.SIGINT, interrupt)
+    ours = {signal.SIGINT: interrupt, signal.SIGCHLD: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in ours.items()}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -18,6 +18,7 @@ CLASSES: dict[str, Class] = {
     "io_error": "transient",
     "stalled": "transient",
     "terminated": "transient",
+    "loader_failed": "transient",
     "out_of_memory": "fixable",
     "host_out_of_memory": "fixable",
     "non_finite_loss": "fixable",

@@ -46,6 +46,10 @@ class History:
         row = self._database.row("SELECT record FROM epochs WHERE run = ? ORDER BY epoch DESC LIMIT 1", run)
         return EpochRecord(**json.loads(row["record"])) if row else None
 
+    def forget_epochs_after(self, run: str, epoch: int) -> None:
+        """Remove the epochs of an attempt that was killed, which the one after it did not reach again."""
+        self._database.execute("DELETE FROM epochs WHERE run = ? AND epoch > ?", run, epoch)
+
     def epochs_done(self, run: str) -> int:
         """How many epochs were finished and recorded."""
         last = self.last_epoch(run)

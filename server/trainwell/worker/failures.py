@@ -12,7 +12,12 @@ from trainwell.training.device import is_out_of_memory
 from trainwell.training.errors import NonFiniteLoss
 from trainwell.training.room import FULL_ERRNOS
 
-_TRANSIENT_ERRNOS = {errno.EIO, errno.EAGAIN, errno.EINTR, errno.ESTALE, errno.EMFILE, errno.ENFILE}
+# torch has no type of its own for a worker of a DataLoader that hung or was killed.
+_LOADER_WORDS = ("DataLoader worker", "DataLoader timed out")
+_TRANSIENT_ERRNOS = {
+    errno.EIO, errno.EAGAIN, errno.EINTR, errno.ESTALE, errno.EMFILE, errno.ENFILE,
+    errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE, errno.ETIMEDOUT,
+}  # fmt: skip
 _LONGEST = 300
 
 
@@ -24,12 +29,16 @@ def cause_of(error: BaseException) -> str:
         return "out_of_memory"
     if isinstance(error, TrainwellError):
         return error.code
+    if isinstance(error, EOFError):  # a pipe that was cut, or a file that is shorter than it says
+        return "io_error"
     if isinstance(error, OSError):
         return _cause_of_os_error(error)
     if isinstance(error, torch.AcceleratorError) or (
         isinstance(error, RuntimeError) and "cuda error" in str(error).lower()
     ):
         return "device_error"
+    if isinstance(error, RuntimeError) and str(error).startswith(_LOADER_WORDS):
+        return "loader_failed"
     return "internal_error"
 
 

@@ -130,6 +130,7 @@ def carry_out(workspace: Workspace, store: Store, run: str, attempt: int) -> Non
         logger.warning("another attempt has taken over")
         return
     if outcome.reason == recorder.TERMINATED:
+        store.runs.update(run, at_attempt=attempt, step=outcome.steps)
         end_attempt(store, run, attempt, "terminated", "Its process was asked to end (SIGTERM); its state is saved.")
         return
     record_end(store, run, attempt, current, outcome)
@@ -188,6 +189,7 @@ def record_end(
             best_metrics=outcome.best_metrics, cause=None, message=None,
         )  # fmt: skip
         if moved:
+            store.history.forget_epochs_after(run, outcome.epochs)
             # Notes and changes may have come in since the attempt began.
             current = attempts.find(store, run, attempt) or current
             attempts.end(store, run, current, outcome=outcome.reason, resumed_from_step=outcome.resumed_from_step)

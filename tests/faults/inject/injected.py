@@ -119,6 +119,13 @@ def each_step(act):
     torch.nn.modules.module.register_module_forward_pre_hook(hook)
 
 
+def locked(fault, workspace):
+    """Native code that never ends and never lets go of the interpreter."""
+    import ctypes
+
+    each_step(lambda step, inputs: ctypes.PyDLL(None).sleep(3600) if step == fault["step"] else None)
+
+
 def hang(fault, workspace):
     """A step, or the taking of a batch, that never ends."""
     if fault.get("where") == "loader":
@@ -185,7 +192,7 @@ def memory(fault, workspace):
     each_step(act)
 
 
-FAULTS = {one.__name__: one for one in (save_often, at_io, hang, poison, out_of_memory, die, clock, memory)}
+FAULTS = {one.__name__: one for one in (save_often, at_io, locked, hang, poison, out_of_memory, die, clock, memory)}
 
 
 def fill(fault, workspace):

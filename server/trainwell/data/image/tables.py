@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 # A file is looked at this far, and a column in this many cells, to see whether it names pictures.
 _HEAD_BYTES, _CELLS = 65_536, 20
-_NAMES = re.compile(rb"[^,;\t\"'\n\r|]+\.(?:" + b"|".join(suffix[1:].encode() for suffix in SUFFIXES) + rb")", re.I)
+_BETWEEN_NAMES = re.compile(rb"[,;\t\"'\n\r|]+")
+_ENDS = tuple(suffix.encode() for suffix in SUFFIXES)
 
 
 def names_pictures(source: Source) -> bool:
@@ -37,7 +38,8 @@ def names_pictures(source: Source) -> bool:
     content = recognise_content(source.path)
     if content == "text":
         with source.path.open("rb") as stream:
-            found: list[bytes] = _NAMES.findall(stream.read(_HEAD_BYTES))[: 5 * _CELLS]
+            parts: list[bytes] = _BETWEEN_NAMES.split(stream.read(_HEAD_BYTES))
+        found = [part for part in parts if part.strip().lower().endswith(_ENDS)][: 5 * _CELLS]
         return _any_there(source, [name.decode("utf-8", "replace").strip() for name in found])
     return content == "parquet" and _parquet_names(source, source.path)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -121,7 +120,7 @@ def _first_object(path: Path) -> Any:
             while start == "" and (character := stream.read(1)):
                 start = character.strip()
             if start == "{":
-                return json.loads(start + stream.readline())
+                return json.loads(start + stream.readline(_LOOKED_AT_BYTES))
             if start == "[":
                 decoder = json.JSONDecoder()
                 return decoder.raw_decode(stream.read(_LOOKED_AT_BYTES).lstrip())[0]
@@ -149,7 +148,9 @@ def _first_rows(source: Source) -> pl.DataFrame | None:
 
 def _first_lines(path: Path) -> pl.DataFrame | None:
     with path.open("rb") as stream:
-        lines = [line for line in islice(stream, _LOOKED_AT + 1) if len(line) < _LOOKED_AT_BYTES]
+        lines = [stream.readline(_LOOKED_AT_BYTES) for _ in range(_LOOKED_AT + 1)]
+    if any(len(line) == _LOOKED_AT_BYTES for line in lines):
+        return None
     text = b"".join(lines).removeprefix(b"\xef\xbb\xbf")
     if text.lstrip().startswith((b"{", b"[")):
         return pl.read_ndjson(text)
