@@ -10,6 +10,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
 PYTEST ?= $(BIN)/python -m pytest
+# Much of the time a test waits for processes that it started: one test process a core, a whole file each.
+AT_ONCE := -n auto --dist loadfile
 
 .PHONY: demo test faults lint schemas bench clients coverage coverage-report clean
 .DELETE_ON_ERROR:
@@ -18,10 +20,10 @@ demo: $(VENV)/.has-datasets
 	$(BIN)/trainwell demo
 
 test: $(VENV)/.has-test
-	$(PYTEST)
+	$(PYTEST) $(AT_ONCE)
 
 faults: $(VENV)/.has-test
-	TRAINWELL_FAULTS=long $(PYTEST) -q tests/faults
+	TRAINWELL_FAULTS=long $(PYTEST) -q $(AT_ONCE) tests/faults
 
 lint: $(VENV)/.has-test $(VENV)/.has-lint
 	$(BIN)/ruff format --check .

@@ -2,7 +2,7 @@
 
 import sys
 
-from tests.benchmarks import engine, front_door, neighbour
+from tests.benchmarks import engine, front_door, neighbour, stall
 
 if __name__ == "__main__":
-    sys.exit(engine.main([]) | front_door.main() | neighbour.main())
+    sys.exit(engine.main([]) | front_door.main() | neighbour.main() | stall.main())
