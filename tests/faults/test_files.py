@@ -78,7 +78,7 @@ def test_where_all_checkpoints_are_bad_the_run_ends_and_does_not_pretend(place):
         (folder / "weights.safetensors").write_bytes(content)
     row = place.ended(run)
     assert (row["state"], row["cause"]) == ("failed", "checkpoints_damaged")
-    assert "from the beginning" in str(place.call("get_run", run=run)) or "damaged" in row["message"]
+    assert "damaged" in row["message"]
     place.sound(run, epochs=False)
 
 

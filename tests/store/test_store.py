@@ -56,6 +56,8 @@ def test_a_handle_is_found_by_prefix_tail_and_latest_and_a_wrong_one_is_answered
     assert store.find("run", "run_digits-mlp_aa1", "run") == "run_digits-mlp_aa11bb"
     assert store.find("run", "aa22cc", "run") == "run_digits-mlp_aa22cc"
     assert store.find("run", "latest", "run") == "run_digits-mlp_aa22cc"
+    add_run(store, "run_night_bb33dd")
+    assert store.find("run", "night", "after") == "run_night_bb33dd"
     with pytest.raises(TrainwellError) as ambiguous:
         store.find("run", "run_digits", "run")
     assert ambiguous.value.code == "ambiguous_handle"
@@ -63,6 +65,7 @@ def test_a_handle_is_found_by_prefix_tail_and_latest_and_a_wrong_one_is_answered
     with pytest.raises(TrainwellError) as unknown:
         store.find("run", "run_digit-mlp_aa11bc", "run")
     assert unknown.value.code == "unknown_handle"
+    assert unknown.value.message == "There is no run of this handle."
     assert "run_digits-mlp_aa11bb" in unknown.value.hint
     for text in ("", "r", "'; DROP TABLE runs; --", "%", "latest"):
         with pytest.raises(TrainwellError) as nothing:

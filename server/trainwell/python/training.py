@@ -295,7 +295,6 @@ class _Carried:
         )
         recorder.flush()
         record_end(self.store, run, self.attempt, current, outcome, self.log)
-        recorder.judge(finished=True)
         return outcome
 
     def _stream(self) -> Stream | None:
@@ -328,8 +327,9 @@ class _Carried:
             return decision.delay_seconds
         state = "stopped" if interrupted else "failed"
         columns = {"owner": None, "ended_at": now, "outcome": state, "cause": cause, "message": message}
-        move(self.store, run, state, at_attempt=self.attempt, **columns)
-        judge(self.store, run, finished=True)
+        with self.store.database.transaction():
+            move(self.store, run, state, at_attempt=self.attempt, **columns)
+            judge(self.store, run, finished=True)
         self._close()
         error.add_note(f"trainwell: {run}; trainwell.diagnose({run!r}) says more, resume={run!r} goes on")
         return None

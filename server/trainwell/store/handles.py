@@ -1,4 +1,4 @@
-"""Handles: kind, readable slug, short tail. A unique prefix is enough; `latest` is the newest."""
+"""Handles: kind, readable slug, short tail. A unique prefix is enough, with the kind or without it; `latest` too."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ MAKERS = {
     "ckpt": next_call("save_checkpoint", run="latest"),
 }
 _SHORTEST_PREFIX = 3
+# What a kind is called in a sentence, where that is another word.
+_CALLED = {"data": "prepared data", "ckpt": "checkpoint"}
 
 
 def slug(text: str, longest: int = 24, otherwise: str = "x") -> str:
@@ -55,16 +57,18 @@ def find_handle(database: Database, kind: str, text: str, argument: str) -> str:
         return text
     matches = [handle for handle in newest if len(text) >= _SHORTEST_PREFIX and handle.startswith(text)]
     tails = [handle for handle in newest if text and handle.rsplit("_", 1)[-1] == text]
-    found = matches or tails
+    named = [handle for handle in newest if len(text) >= _SHORTEST_PREFIX and handle.startswith(f"{kind}_{text}")]
+    found = matches or tails or named
     if len(found) == 1:
         return found[0]
     if found:
         raise TrainwellError(
             "ambiguous_handle", "Several handles begin like this.", argument=argument, got=text, allowed=found[:5]
         )
+    called = _CALLED.get(kind, kind)
     raise TrainwellError(
         "unknown_handle",
-        f"There is no {argument} of this handle." if newest else f"There is no {argument} yet.",
+        f"There is no {called} of this handle." if newest else f"There is no {called} yet.",
         argument=argument,
         got=text,
         allowed=newest[:3] or None,

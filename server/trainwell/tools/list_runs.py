@@ -67,7 +67,7 @@ async def call(services: Services, arguments: Arguments) -> Result:
     )
     rows = [_row(services, row) for row in found[: arguments.limit]]
     more = str(offset + arguments.limit) if len(found) > arguments.limit else None
-    lines = [f"{len(rows)} runs" + (", more with the cursor." if more else ".")]
+    lines = [f"{len(rows)} run{'s' * (len(rows) != 1)}" + (", more with the cursor." if more else ".")]
     lines += [f"{row.run}: {row.state}, score {rounded(row.score)}" + (f", {row.finding.code}" if row.finding else "")
               for row in rows[:MOST_IN_SUMMARY]]  # fmt: skip
     following = next_step(view(services.store, rows[0].run)) if rows else next_call("inspect_data", source="digits")

@@ -22,6 +22,7 @@ from trainwell.runs.lifecycle import CARRIED, move
 from trainwell.runs.places import VISIBLE, visible_at
 from trainwell.runs.queue import end_attempt, next_start_in, take_over
 from trainwell.runs.record import keep
+from trainwell.runs.story import judge
 from trainwell.runs.supervisor import start_runs
 from trainwell.store.atomic import sweep
 from trainwell.store.store import Store
@@ -134,7 +135,6 @@ def carry_out(workspace: Workspace, store: Store, run: str, attempt: int) -> Non
         end_attempt(store, run, attempt, "terminated", "Its process was asked to end (SIGTERM); its state is saved.")
         return
     record_end(store, run, attempt, current, outcome)
-    recorder.judge(finished=True)
 
 
 @contextmanager
@@ -179,7 +179,7 @@ def record_end(
     outcome: FitOutcome,
     log: Callable[[str], None] = logger.info,
 ) -> None:
-    """Move the run to its end, in one transaction with its attempt."""
+    """Move the run to its end, in one transaction with its attempt and what the rules say of it."""
     now = time.time()
     state = "stopped" if outcome.reason in _STOPPED else "completed"
     with store.database.transaction():
@@ -193,6 +193,7 @@ def record_end(
             # Notes and changes may have come in since the attempt began.
             current = attempts.find(store, run, attempt) or current
             attempts.end(store, run, current, outcome=outcome.reason, resumed_from_step=outcome.resumed_from_step)
+            judge(store, run, finished=True)
     log(f"{outcome.reason} after {outcome.epochs} epochs: {asdict(outcome)}")
 
 
