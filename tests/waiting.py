@@ -22,6 +22,9 @@ def at_epoch(services, run, epoch):
 
 
 def ended(services, run):
-    until(lambda: services.start_waiting() or services.store.runs.get(run)["state"] in FINAL, what="the end")
-    until(lambda: services.store.runs.get(run)["state"] in FINAL, what="the end")
+    def over():
+        services.start_waiting()
+        return services.store.runs.get(run)["state"] in FINAL
+
+    until(over, what="the end")
     return services.store.runs.get(run)

@@ -34,7 +34,7 @@ HARMS = [(harm, file) for harm in (truncated, emptied, zero_tailed, flipped) for
 
 def interrupted(place):
     """A run that was killed in its first attempt, behind several checkpoints; nobody has looked at it yet."""
-    place.faults({"fault": "save_often"}, {"fault": "die", "step": 150, "attempts": [1]})
+    place.faults({"fault": "save_often", "wait": True}, {"fault": "die", "step": 150, "attempts": [1]})
     run = place.train()
     until(lambda: f"{place.runs.get(run)['owner']}" and len(place.checkpoints(run)) >= 2, what="two checkpoints")
     pid = place.runs.get(run)["owner"].get("pid")

@@ -11,10 +11,12 @@ import os
 import sys
 from typing import Any
 
+from trainwell.worker.limits import lift_limit
+
 
 def main() -> int:
     """Run as the arguments say."""
-    _take_the_limit_off()
+    lift_limit()
     if sys.argv[1:2] == ["preloaded"]:
         return _preloaded(sys.argv[2])
     if sys.argv[1:] == ["once"]:
@@ -48,15 +50,6 @@ def _once(request: dict[str, Any]) -> int:
     reply = answer(request)
     sys.stdout.write(json.dumps(reply) + "\n")
     return 0
-
-
-def _take_the_limit_off() -> None:
-    """A worker limits its own memory; the next one, which it starts, must not begin under what it had left."""
-    if sys.platform == "linux":
-        import resource  # noqa: PLC0415 - there is none on Windows
-
-        hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
-        resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))
 
 
 def _say_who_carries(request: dict[str, Any]) -> None:

@@ -8,7 +8,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import psutil
-import torch
 
 from trainwell.store.atomic import TEMPORARY
 
@@ -20,6 +19,8 @@ OOM_SCORE = 500
 
 def limit_memory() -> None:
     """Let an allocation fail here before the kernel kills somebody for it (not with CUDA, which reserves freely)."""
+    import torch  # noqa: PLC0415 - lift_limit is wanted where torch is not
+
     if torch.version.cuda is not None or sys.platform != "linux":
         return
     import resource  # noqa: PLC0415 - there is none on Windows
@@ -29,6 +30,15 @@ def limit_memory() -> None:
     # The soft limit only: a worker starts the next one, which could not raise a hard one to what is free by then.
     hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
     resource.setrlimit(resource.RLIMIT_DATA, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
+
+
+def lift_limit() -> None:
+    """Undo it: how an attempt ended must be recorded, and the worker that follows must not begin under what was left."""
+    if sys.platform == "linux":
+        import resource  # noqa: PLC0415 - there is none on Windows
+
+        hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+        resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))
 
 
 def offer_to_the_kernel() -> None:

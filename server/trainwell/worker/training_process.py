@@ -31,7 +31,7 @@ from trainwell.training.fit import FitJob, FitOutcome, fit
 from trainwell.training.pulse import Pulse
 from trainwell.worker import weights
 from trainwell.worker.failures import cause_of, told
-from trainwell.worker.limits import Reserve, limit_memory, offer_to_the_kernel
+from trainwell.worker.limits import Reserve, lift_limit, limit_memory, offer_to_the_kernel
 from trainwell.worker.recorder import Recorder
 from trainwell.worker.watchdog import Watchdog, launch_successor
 
@@ -65,6 +65,7 @@ def main(request: dict[str, Any]) -> None:
         with workspace.at_work():
             carry_out(workspace, store, run, attempt)
     except Exception as error:  # noqa: BLE001 - the border of the process: the cause goes into the run's record
+        lift_limit()
         logger.opt(exception=None if cause_of(error) == "disk_full" else error).error(
             "attempt {} of {} failed: {}", attempt, run, told(error)
         )
