@@ -33,7 +33,7 @@ def limit_memory() -> None:
 
 
 def lift_limit() -> None:
-    """Undo it: how an attempt ended must be recorded, and the worker that follows must not begin under what was left."""
+    """Undo it: an end must be recorded, and the worker that follows must not begin under what was left."""
     if sys.platform == "linux":
         import resource  # noqa: PLC0415 - there is none on Windows
 
