@@ -20,7 +20,7 @@ HEADERS = {"content-type": "application/json", "accept": "application/json, text
 @pytest.fixture
 def training(place):
     """A run that goes on by itself, and must still do so at the end."""
-    run = place.train(epochs=1000)
+    run = place.train(epochs=1000, batch_size=4)  # small batches: it must not come to its end
     at_epoch(place.services, run, 1)
     yield run
     epoch = place.runs.get(run)["epoch"]

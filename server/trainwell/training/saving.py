@@ -169,9 +169,9 @@ def resume(loop: Loop) -> int:
     loop.best, loop.plateau = Best(**state["best"]), Plateau(**state["plateau"])
     loop.ending = Ending(**state["ending"])
     loop.last_metrics, loop.spent_before = state["metrics"], state["seconds"]
-    if loop.within:
-        randoms = {key: value for key, value in found.optimizer.items() if key.startswith(RANDOM)}
-        restore_random_state(randoms, loop.setup.device)
+    # Also between epochs, each of which is seeded: where none is left to do, this is the state that is saved again.
+    randoms = {key: value for key, value in found.optimizer.items() if key.startswith(RANDOM)}
+    restore_random_state(randoms, loop.setup.device)
     checkpoint.forget_after(folder, state["step"], loop.best.step)
     _load_best(loop)
     loop.saver.found = None
