@@ -142,7 +142,7 @@ def test_a_finding_may_end_a_run(call, attempt, monkeypatch):
     assert (attempt()["state"], call("get_run", run=run)["reason"]) == ("stopped", "finding")
 
 
-def critical(self, *, finished):
+def critical(self):
     self._critical = True
 
 

@@ -38,7 +38,6 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._migrating = False
         try:
             self._connection = apsw.Connection(str(path))
             self._connection.set_busy_timeout(int(BUSY_SECONDS * 1000))
@@ -87,9 +86,15 @@ class Database:
         if self._connection.in_transaction:
             yield
             return
+        with self._alone():
+            self._must_be_ours()
+            yield
+
+    @contextmanager
+    def _alone(self) -> Generator[None]:
+        """A transaction on a store of any version."""
         self.execute("BEGIN IMMEDIATE")
         try:
-            self._must_be_ours()
             yield
         except BaseException:
             self.execute("ROLLBACK")
@@ -117,8 +122,7 @@ class Database:
         """Bring the store to our version, alone and all at once; an older one is copied first."""
         if self._version() == SCHEMA_VERSION:
             return
-        self._migrating = True
-        with self.transaction():
+        with self._alone():
             version = self._version()  # another process may have been faster
             if version > SCHEMA_VERSION:
                 raise TrainwellError(
@@ -131,11 +135,10 @@ class Database:
             for script in scripts_after(version):
                 self._connection.execute(script)
             self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        self._migrating = False
 
     def _must_be_ours(self) -> None:
         """A newer program may have brought the store to its version while this one has it open."""
-        if not self._migrating and (version := self._version()) != SCHEMA_VERSION:
+        if (version := self._version()) != SCHEMA_VERSION:
             raise TrainwellError(
                 "store_too_new",
                 f"A newer trainwell has taken the store over (schema {version}, ours is {SCHEMA_VERSION}).",

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
+from trainwell.contract.trace import AttemptRecord
+from trainwell.runs import attempts
 from trainwell.runs.story import judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from trainwell.contract.specs import RunSpec
-    from trainwell.contract.trace import AttemptRecord, EpochRecord
+    from trainwell.contract.trace import EpochRecord
     from trainwell.store.store import Store
 
 # What the log tells of an epoch, as far as it was measured.
@@ -110,13 +112,13 @@ class Recorder:
         self.store.history.put_attempt(self.run, replace(current, changes={**current.changes, **changes}))
 
     def _current(self) -> AttemptRecord:
-        return next(one for one in self.store.history.attempts(self.run) if one.number == self.attempt)
+        return attempts.find(self.store, self.run, self.attempt) or AttemptRecord(self.attempt, time.time())
 
-    def judge(self, *, finished: bool) -> None:
-        """Ask the rules what is wrong, and keep the answer with the run."""
+    def judge(self) -> None:
+        """Ask the rules what is wrong so far, and keep the answer with the run."""
         self._judged_at = time.monotonic()
         with self.store.database.transaction():
-            findings = judge(self.store, self.run, finished=finished)
+            findings = judge(self.store, self.run, finished=False)
         self._critical = any(finding.severity == "critical" for finding in findings)
 
     def _flush_if_due(self) -> None:
@@ -125,7 +127,7 @@ class Recorder:
             had_epochs = bool(self._epochs)
             self.flush()
             if had_epochs and now - self._judged_at >= JUDGE_SECONDS:
-                self.judge(finished=False)
+                self.judge()
 
 
 def told(record: EpochRecord, shown: Sequence[str] = SHOWN) -> str:

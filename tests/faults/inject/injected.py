@@ -200,9 +200,6 @@ def memory(fault, workspace):
     each_step(act)
 
 
-FAULTS = {one.__name__: one for one in (save_often, at_io, locked, hang, poison, out_of_memory, die, clock, memory)}
-
-
 def fill(fault, workspace):
     """Something else fills the disk while an epoch runs; so many bytes are left."""
 
@@ -216,4 +213,6 @@ def fill(fault, workspace):
     each_step(act)
 
 
-FAULTS["fill"] = fill
+FAULTS = {
+    one.__name__: one for one in (save_often, at_io, locked, hang, poison, out_of_memory, die, clock, memory, fill)
+}
