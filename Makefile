@@ -3,8 +3,9 @@
 #   make lint      format, lint, types, imports, skills        make coverage  the suite, with coverage measured
 #   make schemas   writes schemas/ and the README's tables     make bench     the speed of the engine, side by side
 #   make faults    real harm to real processes, long form, with a table
-#   make clients   connects Claude Code and the Inspector      make clean     takes .venv and caches away
-#   make browser   what tests/page needs besides Chromium
+#   make clients   connects real clients: Claude Code, Gemini, Codex, the Inspector
+#   make conformance   the official suite, every validator, readers beside a training, as a table
+#   make browser   what tests/page needs besides Chromium      make clean     takes .venv and caches away
 
 PYTHON ?= python3
 VENV := .venv
@@ -14,7 +15,7 @@ PYTEST ?= $(BIN)/python -m pytest
 # Much of the time a test waits for processes that it started: one test process a core, a whole file each.
 AT_ONCE := -n auto --dist loadfile
 
-.PHONY: demo test faults lint schemas bench browser clients coverage coverage-report clean
+.PHONY: demo test faults lint schemas bench browser clients conformance coverage coverage-report clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.has-datasets
@@ -46,6 +47,9 @@ browser: $(VENV)/.has-browser
 
 clients: $(VENV)/.has-clients
 	$(BIN)/python -m tests.clients
+
+conformance: $(VENV)/.has-clients $(VENV)/.has-test $(VENV)/.has-lint
+	$(BIN)/python -m tests.conformance
 
 coverage:
 	$(MAKE) test PYTEST="$(BIN)/coverage run -m pytest"

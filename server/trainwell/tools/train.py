@@ -154,6 +154,15 @@ def _as_given(services: Services, arguments: Arguments) -> dict[str, Any]:
 async def _answer(services: Services, arguments: Arguments, run: str, plan: dict[str, Any], *, again: bool) -> Result:
     if arguments.wait_seconds:
         await wait_for_end(services.store, run, arguments.wait_seconds, services.progress)
+    return _as_it_is(services, run, plan, again=again)
+
+
+def look(services: Services, run: str) -> Result:
+    """What the call that made a run would answer now; a client that follows it as a task is told this."""
+    return _as_it_is(services, run, services.store.runs.get(run)["plan"], again=False)
+
+
+def _as_it_is(services: Services, run: str, plan: dict[str, Any], *, again: bool) -> Result:
     seen = view(services.store, run)
     spec = services.store.runs.spec(run)
     position = services.store.queue.position(run) + 1 if seen.state == "queued" else 0
