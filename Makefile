@@ -3,6 +3,7 @@
 #   make lint      format, lint, types, imports, skills        make coverage  the suite, with coverage measured
 #   make schemas   writes schemas/ and the README's tables     make bench     the speed of the engine, side by side
 #   make faults    real harm to real processes, long form, with a table
+#   make doctor-bench   faulty trainings with known causes: how well diagnose names and mends them
 #   make clients   connects Claude Code and the Inspector      make clean     takes .venv and caches away
 
 PYTHON ?= python3
@@ -13,7 +14,7 @@ PYTEST ?= $(BIN)/python -m pytest
 # Much of the time a test waits for processes that it started: one test process a core, a whole file each.
 AT_ONCE := -n auto --dist loadfile
 
-.PHONY: demo test faults lint schemas bench clients coverage coverage-report clean
+.PHONY: demo test faults lint schemas bench doctor-bench clients coverage coverage-report clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.has-datasets
@@ -35,6 +36,9 @@ lint: $(VENV)/.has-test $(VENV)/.has-lint
 schemas: $(VENV)/.has-test
 	$(BIN)/trainwell schemas
 	$(BIN)/python -m tests.contracts.papers
+
+doctor-bench: $(VENV)/.has-test
+	$(BIN)/python -m tests.corpus
 
 bench: $(VENV)/.has-bench
 	$(BIN)/python -m tests.benchmarks
