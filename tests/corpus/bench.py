@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from loguru import logger
 
-from tests.corpus.cases import HALVES, Case
+from tests.corpus.cases import GROUPS, HALVES, Case
 from tests.corpus.catalogue import catalogue
 from tests.corpus.running import Outcome, kept, mended, read, run
 
@@ -43,6 +43,7 @@ def _asked(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.corpus", description=__doc__)
     parser.add_argument("--half", choices=HALVES, help="only this half of the faults and of the healthy runs")
     parser.add_argument("--only", default="*", help="only cases whose names match, e.g. 'digits*'")
+    parser.add_argument("--group", choices=(*GROUPS, "healthy"), help="only cases of this group")
     parser.add_argument("--jobs", type=int, default=max(1, (os.cpu_count() or 2) // 2), help="cases at once")
     parser.add_argument("--keep", type=Path, help="folder of outcomes: what lies there is judged anew, not run again")
     parser.add_argument("--no-repairs", action="store_true", help="do not run the first fixes")
@@ -50,7 +51,8 @@ def _asked(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _is_asked(case: Case, asked: argparse.Namespace) -> bool:
-    return (asked.half in (None, case.half)) and fnmatch.fnmatch(case.name, asked.only)
+    wanted = asked.half in (None, case.half) and asked.group in (None, case.group)
+    return wanted and fnmatch.fnmatch(case.name, asked.only)
 
 
 def _outcomes(cases: Sequence[Case], asked: argparse.Namespace) -> tuple[dict[str, Outcome], dict[str, str]]:

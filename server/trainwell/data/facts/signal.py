@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 # Rows that are compared with each other, and of validation with them.
 ROWS, JUDGED = 1000, 500
 FEWEST = 40
-# Neighbours that are asked; how many must agree on a label to be sure, and how many may side with the row's own.
-NEIGHBOURS, AGREE, SIDE = 10, 8, 1
+# Neighbours that are asked, and how many must agree on a label to be sure.
+NEIGHBOURS, AGREE = 10, 8
 # Weight of the ridge, over the rows.
 RIDGE = 0.1
 # Cells that a column's range is cut into, with as many rows in each.
@@ -143,8 +143,7 @@ def _wrong(votes: Array, labels: Array) -> dict[str, Any]:
     sure = votes.max(axis=1) >= AGREE
     if sure.sum() < FEWEST:
         return {}
-    own = votes[np.arange(len(labels)), labels]
-    wrong = sure & (own <= SIDE) & (votes.argmax(axis=1) != labels)
+    wrong = sure & (votes.argmax(axis=1) != labels)
     return {"data.wrong_labels": float(wrong.sum() / sure.sum()), "data.sure_rows": float(sure.mean())}
 
 
