@@ -17,7 +17,7 @@ class EpochRecord:
     `median`, `p90`, `p99`, `max`, `wrong` (share of rows that are wrong) and `sure` (mean loss of the wrong ones).
     `predicted` counts how often each class was named in validation, `recalls` is the share of each class's rows that
     was found (None without rows). `weight_norm` is over all weights. `data_seconds` of `train_seconds` went by waiting
-    for batches. `gpu_memory` and `host_memory` are the most bytes so far.
+    for batches. `gpu_memory` is the most bytes so far, `host_memory` those of the process at the end.
     """
 
     epoch: int
