@@ -53,7 +53,10 @@ ILL = {
     "non_finite_inputs": trace(facts={"nonfinite_rows": 0.01, "nonfinite_column": "c2"}),
     "inputs_not_normalised": trace(facts={"input_std": 230.0, "column_std_largest": 900.0}, **BAD),
     "target_not_normalised": trace(
-        facts={"target_mean": 5000.0, "target_std": 900.0}, data={"task": "regression"}, score=None, train=None,
+        facts={"target_mean": 5000.0, "target_std": 900.0},
+        data={"task": "regression"},
+        score=None,
+        train=None,
         val_r2=0.1,
     ),
     "constant_features": trace(facts={"constant_columns": 60}, **BAD),
@@ -65,8 +68,12 @@ ILL = {
     "target_leakage": trace(facts={"best_column_tells": 1.0, "next_column_tells": 0.4}, model=MLP),
     "unshuffled_data": trace(facts={"ordered": True, "label_runs": 0.99}, **BAD),
     "wrong_target_encoding": trace(
-        facts={"target_codes": True, "target_values": 10, "code_signal": 0.9}, data={"task": "regression"}, model=MLP,
-        score=None, train=None, val_r2=0.8,
+        facts={"target_codes": True, "target_values": 10, "code_signal": 0.9},
+        data={"task": "regression"},
+        model=MLP,
+        score=None,
+        train=None,
+        val_r2=0.8,
     ),
     "small_validation_set": trace(data={"validation_rows": 6}, model=MLP),
     "distribution_shift": trace(facts={"shift": 2.0, "shifted_columns": 0.4}, train=0.98, score=0.6),
@@ -74,7 +81,9 @@ ILL = {
     "labels_misaligned": trace(facts={"signal": 0.01, "signal_validation": 0.0}, train=0.15, score=0.1),
     "truncated_sequences": trace(facts={"cut_rows": 0.98, "places": 2}, model=MLP, **BAD),
     "augmentation_too_strong": trace(config={"augment": ["cutmix"]}, fitted_loss=0.05, score=0.85),
-    "stopped_too_early": ended(trace(config={"early_stopping": 1, "epochs": 60}, score=0.7, train=0.72), "early_stopping"),
+    "stopped_too_early": ended(
+        trace(config={"early_stopping": 1, "epochs": 60}, score=0.7, train=0.72), "early_stopping"
+    ),
     "too_few_epochs": trace(epochs=2, config={"epochs": 2}, **BAD),
     "dropout_too_strong": trace(model=MLP | {"dropout": 0.9}, **BAD),
     "hung": ended(trace(), "failed", cause="stalled", message="No step for 600 s."),

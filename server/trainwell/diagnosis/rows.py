@@ -72,7 +72,8 @@ def stays_behind(trace: Trace, by: float = BEHIND) -> bool:
     reached = validation_fit(trace)
     if reached is None:
         return True
-    possible = fact(trace, "signal_validation")
+    told = [fact(trace, name) for name in ("signal_validation", "signal_others")]
+    possible = max((skill for skill in told if skill is not None), default=None)
     if possible is None:
         return reached < GOOD_FIT
     return possible - reached > max(by, chance_error(trace))
