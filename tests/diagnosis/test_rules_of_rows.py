@@ -92,6 +92,10 @@ ILL = {
 SYSTEMS = {
     "input_bound": [{"data_seconds": 0.8, "train_seconds": 1.0}] * EPOCHS,
     "memory_leak": [{"host_memory": 4e8 + 5e7 * epoch} for epoch in range(EPOCHS)],
+    "contention": [
+        {"samples_per_second": 5e4 if epoch < 6 else 1e4, "machine_load": 0.8 if epoch < 6 else 3.0}
+        for epoch in range(EPOCHS)
+    ],
     "slow_steps": [{"samples_per_second": 5e4 / (1 + epoch)} for epoch in range(EPOCHS)],
 }
 ILL |= {

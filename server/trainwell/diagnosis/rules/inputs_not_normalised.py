@@ -25,6 +25,8 @@ EXPLAINS = (*POOR, *WILD)
 
 # Deviation of all numbers together that is still well, and of the widest column over the middle one.
 LARGEST, SMALLEST, UNEVEN = 5.0, 0.02, 50.0
+# Share of a layer's outputs that numbers on a good scale do not drive to the ends of their range.
+SATURATED = 0.5
 # Distance of the columns from 0 in their own deviations.
 FAR_OFF = 20.0
 
@@ -32,12 +34,14 @@ FAR_OFF = 20.0
 def check(trace: Trace) -> Finding | None:
     """Judge by the scale, where nobody scaled and the score shows that it matters."""
     odd = _odd(trace)
-    if odd is None or not sees_raw_numbers(trace) or lr_is_low(trace) or lr_is_high(trace) or not stays_behind(trace):
+    if odd is None or not sees_raw_numbers(trace) or lr_is_low(trace) or lr_is_high(trace):
+        return None
+    if not stays_behind(trace) and not _saturates(trace):
         return None
     return Finding(
         code="inputs_not_normalised",
         severity="warning",
-        symptom=f"The network gets raw numbers: {odd}; it stays behind what the rows can tell.",
+        symptom=f"The network gets raw numbers, and they slow it down: {odd}.",
         cause="Inputs on a scale that networks learn slowly from. Standardise them with the mean and deviation of the "
         "training rows (the same for validation), or begin the network with a batch norm.",
         confidence=0.9,
@@ -48,6 +52,12 @@ def check(trace: Trace) -> Finding | None:
             "neighbours": fact(trace, "signal_validation"), "network": validation_fit(trace),
         }),
     )  # fmt: skip
+
+
+def _saturates(trace: Trace) -> bool:
+    """Whether units stood at the ends of their range before anything was learnt."""
+    shares: dict[str, float] = trace.facts.get("saturated") or {}
+    return max(shares.values(), default=0.0) >= SATURATED
 
 
 def _odd(trace: Trace) -> str | None:

@@ -16,13 +16,14 @@ from trainwell.contract.findings import Finding
 from trainwell.contract.text import rounded
 from trainwell.diagnosis.rows import shown
 from trainwell.diagnosis.series import rank_correlation
-from trainwell.diagnosis.signals import finite
+from trainwell.diagnosis.signals import finite, recent
 
 if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
 
-# Rows a second at the end over those at the beginning, and how steadily they fall.
+# Rows a second at the end over those at the beginning, and how steadily they fall; on a crowded machine less is left.
 LEFT, STEADY = 0.5, -0.85
+CROWDED, LEFT_IN_A_CROWD = 1.5, 0.25
 FEWEST_EPOCHS = 8
 
 
@@ -33,7 +34,8 @@ def check(trace: Trace) -> Finding | None:
         return None
     quarter = max(2, len(speeds) // 4)
     before, now = median(speeds[:quarter]), median(speeds[-quarter:])
-    if now > LEFT * before or rank_correlation(speeds) > STEADY:
+    left = LEFT_IN_A_CROWD if (recent(finite(trace, "machine_load")) or 0.0) > CROWDED else LEFT
+    if now > left * before or rank_correlation(speeds) > STEADY:
         return None
     return Finding(
         code="slow_steps",
