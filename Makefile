@@ -4,6 +4,7 @@
 #   make schemas   writes schemas/ and the README's tables     make bench     the speed of the engine, side by side
 #   make faults    real harm to real processes, long form, with a table
 #   make clients   connects real clients: Claude Code, Gemini, Codex, the Inspector
+#   make doctor-bench   faulty trainings with known causes: how well diagnose names and mends them
 #   make conformance   the official suite, every validator, readers beside a training, as a table
 #   make browser   what tests/page needs besides Chromium      make clean     takes .venv and caches away
 
@@ -15,7 +16,7 @@ PYTEST ?= $(BIN)/python -m pytest
 # Much of the time a test waits for processes that it started: one test process a core, a whole file each.
 AT_ONCE := -n auto --dist loadfile
 
-.PHONY: demo test faults lint schemas bench browser clients conformance coverage coverage-report clean
+.PHONY: demo test faults lint schemas bench doctor-bench browser clients conformance coverage coverage-report clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.has-datasets
@@ -37,6 +38,9 @@ lint: $(VENV)/.has-test $(VENV)/.has-lint
 schemas: $(VENV)/.has-test
 	$(BIN)/trainwell schemas
 	$(BIN)/python -m tests.contracts.papers
+
+doctor-bench: $(VENV)/.has-test
+	$(BIN)/python -m tests.corpus
 
 bench: $(VENV)/.has-bench
 	$(BIN)/python -m tests.benchmarks

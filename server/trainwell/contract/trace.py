@@ -18,6 +18,7 @@ class EpochRecord:
     `predicted` counts how often each class was named in validation, `recalls` is the share of each class's rows that
     was found (None without rows). `weight_norm` is over all weights. `data_seconds` of `train_seconds` went by waiting
     for batches. `gpu_memory` is the most bytes so far, `host_memory` those of the process at the end.
+    `machine_load` is how many programs wanted a core in the last minute, over the cores that there are.
     """
 
     epoch: int
@@ -48,6 +49,7 @@ class EpochRecord:
     clipped_steps: int | None = None
     data_seconds: float | None = None
     host_memory: float | None = None
+    machine_load: float | None = None
 
 
 @dataclass(frozen=True)
