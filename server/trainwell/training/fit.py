@@ -336,14 +336,14 @@ def _record(loop: Loop, metrics: Metrics, train_accuracy: float | None) -> Epoch
     totals = loop.totals
     device = loop.setup.device
     memory = float(torch.cuda.max_memory_allocated(device)) if device.type == "cuda" else None
+    measured: dict[str, Any] = {**metrics, **totals.norm_statistics()}
     return EpochRecord(
         epoch=loop.epoch,
         step=loop.step,
         train_loss=totals.train_loss,
         train_accuracy=train_accuracy,
-        **metrics,
+        **measured,
         lr=loop.highest_rate,
-        **totals.norm_statistics(),
         update_ratio=None if loop.update_ratio is None else loop.update_ratio.item(),
         skipped_steps=totals.skipped,
         samples_per_second=totals.rows / totals.train_seconds if totals.train_seconds > 0 else None,
