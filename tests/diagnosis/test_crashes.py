@@ -74,7 +74,7 @@ RAISED = {
     "backward_twice": twice,
     "leaf_changed_in_place": leaf,
     "numpy_of_graph": torch.zeros(1, requires_grad=True).numpy,
-    "loss_is_no_number": lambda: (torch.zeros(2, requires_grad=True) * 2).backward(),
+    "loss_is_no_number": (torch.zeros(2, requires_grad=True) * 2).backward,
     "nothing_to_train": lambda: torch.optim.SGD([], lr=0.1),
     "empty_dataset": lambda: DataLoader(TensorDataset(torch.zeros(0, 2)), shuffle=True),
     "batch_cannot_be_made": lambda: next(iter(DataLoader(Words()))),
