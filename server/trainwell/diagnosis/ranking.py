@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from trainwell.contract.findings import SEVERITIES, Finding
+from trainwell.diagnosis import crashes
 from trainwell.diagnosis.rule import explains, rules
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ SURE_ENOUGH = 0.6
 
 
 def diagnose(trace: Trace) -> list[Finding]:
-    """Judge a trace by every rule.
+    """Judge a trace by every rule and by the crashes that are known.
 
     Args:
         trace: The recorded numbers of a run, or what `told` made of an agent's words.
@@ -26,7 +27,7 @@ def diagnose(trace: Trace) -> list[Finding]:
         Findings by severity, then by confidence; empty when nothing is wrong or nothing can be told. What follows from
         another finding is named in that finding's `also`.
     """
-    verdicts = [rule.check(trace) for rule in rules().values()]
+    verdicts = [*(rule.check(trace) for rule in rules().values()), *crashes.findings(trace)]
     return sorted(_roots([finding for finding in verdicts if finding is not None]), key=_importance)
 
 
