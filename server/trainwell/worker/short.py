@@ -15,6 +15,7 @@ from trainwell.contract.text import finite
 from trainwell.contract.trace import EpochRecord
 from trainwell.evaluation.evaluate import evaluate
 from trainwell.evaluation.predict import predict
+from trainwell.reports.comparison import draw_comparison
 from trainwell.reports.curves import draw_curves
 from trainwell.training import checkpoint, recipes
 from trainwell.training.device import describe_devices
@@ -197,6 +198,12 @@ def _plot(workspace: Workspace, arguments: Json) -> Json:
     return {"bytes": path.stat().st_size}
 
 
+def _plot_runs(workspace: Workspace, arguments: Json) -> Json:
+    curves = [(name, [EpochRecord(**record) for record in records]) for name, records in arguments["curves"]]
+    path = draw_comparison(curves, Path(arguments["path"]), metric=arguments["metric"])
+    return {"bytes": path.stat().st_size}
+
+
 def _devices(workspace: Workspace, arguments: Json) -> Json:
     return {"devices": describe_devices()}
 
@@ -213,6 +220,7 @@ WORK: dict[str, Callable[[Workspace, Json], Json]] = {
     "save_checkpoint": _save_checkpoint,
     "load_checkpoint": _load_checkpoint,
     "plot": _plot,
+    "plot_runs": _plot_runs,
     "devices": _devices,
     "branch": branch,
 }
