@@ -118,7 +118,7 @@ async def _call_tool(
         services = replace(services, client=client)
     outcome = await call_tool(services, params.name, arguments, _progress(context), tools=tools)
     content: list[Any] = [TextContent(type="text", text=outcome.text)]
-    if outcome.picture is not None and arguments.get("plot") is True:
+    if outcome.picture is not None and arguments.get("plot"):
         content += await _image(outcome.picture)
     return _result(outcome, content)
 
