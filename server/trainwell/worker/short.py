@@ -14,8 +14,10 @@ from trainwell.contract.specs import ModelSpec, PreparedData, RunSpec, Shapes
 from trainwell.contract.text import finite
 from trainwell.contract.trace import EpochRecord
 from trainwell.evaluation.evaluate import evaluate
+from trainwell.evaluation.pictures import Picture
 from trainwell.evaluation.predict import predict
 from trainwell.reports.comparison import draw_comparison
+from trainwell.evaluation.trees import trees_for
 from trainwell.reports.curves import draw_curves
 from trainwell.training import checkpoint, recipes
 from trainwell.training.device import describe_devices
@@ -100,6 +102,7 @@ def _evaluate(workspace: Workspace, arguments: Json) -> Json:
     judged = PreparedData.model_validate(arguments["data"]) if arguments.get("data") else trained.data
     arrays = _rows_to_judge(workspace, trained.data, judged, split)
     raw = workspace.data_dir(judged.handle) / f"raw_{split}.parquet"
+    asked: Json | None = arguments.get("picture")
     result = evaluate(
         trained.module,
         trained.data,
@@ -107,7 +110,8 @@ def _evaluate(workspace: Workspace, arguments: Json) -> Json:
         split=split,
         raw=raw if raw.exists() else None,
         slices=arguments["slices"],
-        picture=(Path(arguments["picture"]), f"{arguments['title']}: {split}") if arguments.get("picture") else None,
+        picture=Picture(asked["kind"], Path(asked["path"]), asked["title"]) if asked else None,
+        trees=trees_for(workspace, trained.data, judged, split, arrays),
     )
     result["notes"] = [*_trained_on(workspace, trained.data, judged, arrays), *result["notes"]]
     return {**result, "data": judged.handle, "model": trained.model.handle, "epoch": trained.epoch}
