@@ -3,6 +3,7 @@
 #   make lint      format, lint, types, imports, skills        make coverage  the suite, with coverage measured
 #   make schemas   writes schemas/ and the README's tables     make bench     the speed of the engine, side by side
 #   make faults    real harm to real processes, long form, with a table
+#   make quality   what the defaults reach on real data sets, beside boosted trees and scikit-learn
 #   make clients   connects Claude Code and the Inspector      make clean     takes .venv and caches away
 
 PYTHON ?= python3
@@ -13,7 +14,7 @@ PYTEST ?= $(BIN)/python -m pytest
 # Much of the time a test waits for processes that it started: one test process a core, a whole file each.
 AT_ONCE := -n auto --dist loadfile
 
-.PHONY: demo test faults lint schemas bench clients coverage coverage-report clean
+.PHONY: demo test faults lint schemas bench quality clients coverage coverage-report clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.has-datasets
@@ -39,6 +40,9 @@ schemas: $(VENV)/.has-test
 bench: $(VENV)/.has-bench
 	$(BIN)/python -m tests.benchmarks
 
+quality: $(VENV)/.has-bench $(VENV)/sets
+	$(BIN)/python -m tests.benchmarks.quality
+
 clients: $(VENV)/.has-clients
 	$(BIN)/python -m tests.clients
 
@@ -57,6 +61,10 @@ clean:
 $(VENV)/.has-%: pyproject.toml constraints.txt | $(VENV)/.made
 	@echo "installing trainwell[$*] into $(VENV) (the first time takes a minute or more: torch is large)"
 	@$(PIP) --no-build-isolation torch==2.13.0 -e '.[$*]'
+	@touch $@
+
+$(VENV)/sets: tests/benchmarks/sets.txt | $(VENV)/.made
+	$(PIP) --no-deps --upgrade --target $@ --requirement $<
 	@touch $@
 
 $(VENV)/.made:
