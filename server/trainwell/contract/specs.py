@@ -138,6 +138,7 @@ class Recipe(Spec):
     """How to train a family of networks well where the agent left a choice open; None leaves it to the general rule."""
 
     epochs: int | None = None
+    most_epochs: int | None = None  # where the epochs follow from the rows
     lr: float | None = None
     batch_size: int | None = None
     weight_decay: float | None = None
