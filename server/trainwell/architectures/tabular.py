@@ -128,11 +128,11 @@ def settle(config: Config, shapes: Shapes) -> tuple[Config, list[str]]:
     if config.dropout is None:
         chosen["dropout"] = FEW_ROWS_DROPOUT if few else DROPOUT
     if config.frequencies is None:
-        chosen["frequencies"] = FREQUENCIES if features <= MOST_EMBEDDED_INPUTS else 0
+        chosen["frequencies"] = FREQUENCIES if features <= MOST_EMBEDDED_INPUTS and not few else 0
         notes.append(
             f"frequencies {FREQUENCIES}: each input value enters with {FREQUENCIES} cosines of it."
             if chosen["frequencies"]
-            else f"frequencies 0: cosines of {features:,} input values would only cost time."
+            else f"frequencies 0: cosines do not help with {'so few rows' if few else f'{features:,} input values'}."
         )
     if config.batch_norm is None:
         enough = shapes.rows is None or shapes.rows >= BATCH_NORM_FROM_ROWS

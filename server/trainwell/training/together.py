@@ -67,7 +67,7 @@ def train_together(
     train: Arrays,
     validation: Arrays,
     should_stop: Callable[[], object] = lambda: None,
-) -> list[Best] | None:
+) -> list[Best]:
     """Train all members for the epochs of the spec's config.
 
     Args:
@@ -77,8 +77,7 @@ def train_together(
         validation: Validation rows on the host.
         should_stop: Asked after each epoch; anything true ends it.
 
-    Returns: The best epoch of each, as `fit` would choose it; None when it was stopped. A member whose loss is not
-        finite has no score.
+    Returns: The best epoch of each, as `fit` would choose it. A member whose loss was never finite has no score.
     """
     config = spec.config
     batch_size, _ = choose_batch_size(len(train.target), config.batch_size, members[0].module)
@@ -97,7 +96,7 @@ def train_together(
             if math.isfinite(metrics["val_loss"]):
                 one.judge(metrics[task.score_name], metrics, epoch + 1, (epoch + 1) * batches.count, rows.count)
         if should_stop():
-            return None
+            break
     return best
 
 
@@ -123,8 +122,8 @@ class _Stacked(nn.Module):
     def __init__(self, members: Sequence[Member], config: TrainConfig) -> None:
         super().__init__()
         layers = [OrderedDict(member.module.named_children()) for member in members]
-        entry = [each.pop("entry") for each in layers][0]
-        self.network = Stack(entry, side_by_side(layers)).train()
+        entries = [each.pop("entry") for each in layers]
+        self.network = Stack(entries[0], side_by_side(layers)).train()
         self.count, self.clip = len(members), config.grad_clip
         self.register_buffer("rate", torch.tensor([[member.lr] for member in members]))
         self.register_buffer("decay", torch.tensor([[member.weight_decay] for member in members]))

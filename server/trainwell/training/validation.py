@@ -73,13 +73,13 @@ class Best:
     epoch: int = 0
     step: int | None = None
     waited: int = 0
-    top: float = -math.inf
+    top: float | None = None
     metrics: dict[str, float] = field(default_factory=dict[str, float])
 
     def judge(self, score: float, metrics: Metrics, epoch: int, step: int, rows: int) -> bool:
         """Take in one epoch, judged on so many rows; True when it is the best so far."""
         loss = metrics["val_loss"]
-        self.top = max(self.top, score)
+        self.top = score if self.top is None else max(self.top, score)
         near = self.top - (_margin(self.top, rows) if score == metrics.get("val_accuracy") else 0.0)
         if self.score is not None and (score < near or (self.score >= near and loss >= self.loss)):
             self.waited += 1
