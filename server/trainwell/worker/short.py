@@ -16,8 +16,8 @@ from trainwell.contract.trace import EpochRecord
 from trainwell.evaluation.evaluate import evaluate
 from trainwell.evaluation.pictures import Picture
 from trainwell.evaluation.predict import predict
-from trainwell.reports.comparison import draw_comparison
 from trainwell.evaluation.trees import trees_for
+from trainwell.reports.comparison import draw_comparison
 from trainwell.reports.curves import draw_curves
 from trainwell.training import checkpoint, recipes
 from trainwell.training.device import describe_devices
