@@ -42,6 +42,15 @@ class Services:
         """The same services, for one call that wants to hear of progress."""
         return replace(self, progress=progress)
 
+    def guest(self, folder: str, most_runs: int | None = None) -> Services:
+        """The services of a workspace below this one, with the same manifest and permissions.
+
+        Raises:
+            TrainwellError: The folder cannot be used.
+        """
+        below = self.workspace.below(folder, most_runs)
+        return replace(self, workspace=below, store=Store.open(below), client=folder)
+
     def find(self, kind: str, text: str, argument: str) -> str:
         """The handle that the agent means; see `store.handles`."""
         return self.store.find(kind, text, argument)
