@@ -138,7 +138,8 @@ def test_without_the_data_random_rows_are_compared_and_that_is_said(tmp_path):
     told = exporting.export(
         "safetensors", trained("mlp", inputs, "classification", {}), None, tmp_path / "a", report=None
     )
-    assert (told["real_rows"], told["largest_difference"]) == (False, 0.0)
+    assert not told["real_rows"]
+    assert told["largest_difference"] <= 1e-6
     assert "random rows" in (tmp_path / "a.md").read_text(encoding="utf-8")
 
 

@@ -63,9 +63,13 @@ async def call(services: Services, arguments: Arguments) -> Result:
     for beside in BESIDE:
         services.workspace.resolve_write(text + beside, overwrite=again)
     card = services.store.artifacts.checkpoint(name)["card"] if arguments.checkpoint else None
-    told = await services.ask(
-        "export", **trained, card=card, which=arguments.which, format=arguments.format, path=str(path)
-    )
+    asked = {"card": card, "which": arguments.which, "format": arguments.format, "path": str(path)}
+    try:
+        told = await services.ask("export", **trained, **asked)
+    except TrainwellError as error:
+        if error.code == "work_takes_long":
+            error.hint = f"Look for {text}.md: it stands once the file has been checked."
+        raise
     shown = services.workspace.shown(path)
     return Result(
         summary=_told(name, shown, arguments.format, told),

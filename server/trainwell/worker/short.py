@@ -221,7 +221,7 @@ def _seen_rows(workspace: Workspace, trained: weights.Trained) -> data.SplitArra
 
 def _card_of(workspace: Workspace, spec: RunSpec, which: str) -> Json:
     _, state = weights.read_run(workspace, spec, which)
-    return _card(spec, which, state)
+    return _card(spec, which, state) | ({"start_from": Path(spec.start_from).name} if spec.start_from else {})
 
 
 def _load_checkpoint(workspace: Workspace, arguments: Json) -> Json:

@@ -1,7 +1,7 @@
 """A trained network in a file that others read: written, read back, and compared before it gets its name.
 
-One file a format, named as the format is, with `write(trained, rows, path)` and `run(path, trained, inputs)`, which
-gives the outputs (B, K) of the network that was read back. Beside the file go a card (`<file>.md`, for people) and its
+One file a format, named as the format is, with `write(trained, rows, path)` and `run(path, trained, batches)`, which
+gives the outputs of the network that was read back. Beside the file go a card (`<file>.md`, for people) and its
 encoding (`<file>.json`, for programs): what the inputs mean and how raw rows become them.
 """
 
@@ -13,7 +13,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-import torch
 
 from trainwell.contract.errors import TrainwellError
 from trainwell.evaluation.exporting import script
@@ -60,8 +59,8 @@ class Format(Protocol):
         """Write the network. rows: one (B, ...) array for each input, B at least 2, for formats that trace it."""
         ...
 
-    def run(self, path: Path, trained: Trained, inputs: Sequence[Array]) -> Array:
-        """Read the file and put rows through it. Returns: (B, K) float32."""
+    def run(self, path: Path, trained: Trained, batches: Sequence[Sequence[Array]]) -> list[Array]:
+        """Read the file and put batches of inputs through it. Returns: (B, K) float32 for each."""
         ...
 
 
@@ -118,11 +117,10 @@ def compare(kind: Format, trained: Trained, inputs: Sequence[Array], path: Path)
         TrainwellError: `export_differs`.
     """
     largest, scale = 0.0, 1.0
-    for count in (len(inputs[0]), 1, 2):
-        some = [array[:count] for array in inputs]
-        expected = np.concatenate(list(outputs(trained.module, some)))
-        found = kind.run(path, trained, some).astype(np.float64)
-        apart = np.abs(found - expected).max() if found.shape == expected.shape else np.inf
+    batches = [[array[:count] for array in inputs] for count in (len(inputs[0]), 1, 2)]
+    for found, batch in zip(kind.run(path, trained, batches), batches, strict=True):
+        expected = np.concatenate(list(outputs(trained.module, batch)))
+        apart = np.abs(found.astype(np.float64) - expected).max() if found.shape == expected.shape else np.inf
         largest = max(largest, float(np.nan_to_num(apart, nan=np.inf)))
         scale = max(scale, float(np.abs(expected).max()))
     if largest > TOLERANCE * scale:
@@ -153,8 +151,3 @@ def _random(spec: Any, draw: np.random.Generator) -> Array:
     if spec.role == "image":
         return draw.integers(0, 256, shape).astype(spec.dtype)
     return draw.standard_normal(shape).astype(spec.dtype)
-
-
-def tensors(inputs: Sequence[Array]) -> tuple[torch.Tensor, ...]:
-    """Arrays as tensors of their own."""
-    return tuple(torch.from_numpy(np.array(array)) for array in inputs)

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from trainwell.contract.errors import TrainwellError
-from trainwell.evaluation.exporting import torch_export
+from trainwell.evaluation.exporting.tracing import refusal, traced
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +44,7 @@ def write(trained: Trained, rows: Sequence[Array], path: Path) -> None:
             "model_too_large", "An ONNX file holds at most 2 GB of weights.", argument="format", got=f"{size:,} bytes",
             allowed=["safetensors", "torch_export"],
         )  # fmt: skip
-    program = torch_export.traced(trained.module, rows)
+    program = traced(trained.module, rows)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
@@ -54,12 +54,12 @@ def write(trained: Trained, rows: Sequence[Array], path: Path) -> None:
                 input_names=[spec.name for spec in trained.data.inputs], output_names=["output"],
             )  # fmt: skip
     except Exception as error:
-        raise torch_export.refusal(error) from error
+        raise refusal(error) from error
     assert made is not None  # noqa: S101 - it is what dynamo=True gives
     made.save(str(path))
 
 
-def run(path: Path, trained: Trained, inputs: Sequence[Array]) -> Array:
+def run(path: Path, trained: Trained, batches: Sequence[Sequence[Array]]) -> list[Array]:
     """Run by onnxruntime on the CPU, with one thread."""
     del trained
     import onnxruntime  # noqa: PLC0415 - an extra
@@ -68,7 +68,7 @@ def run(path: Path, trained: Trained, inputs: Sequence[Array]) -> Array:
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     names = [one.name for one in session.get_inputs()]
-    return np.asarray(session.run(None, dict(zip(names, inputs, strict=True)))[0])
+    return [np.asarray(session.run(None, dict(zip(names, batch, strict=True)))[0]) for batch in batches]
 
 
 def _require() -> None:

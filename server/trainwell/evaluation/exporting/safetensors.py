@@ -28,9 +28,9 @@ def write(trained: Trained, rows: Sequence[Array], path: Path) -> None:
     export_file(path, cast("dict[str, Tensor]", trained.module.state_dict()), trained.card)
 
 
-def run(path: Path, trained: Trained, inputs: Sequence[Array]) -> Array:
+def run(path: Path, trained: Trained, batches: Sequence[Sequence[Array]]) -> list[Array]:
     """Build the network anew and load the weights into it."""
     weights, _ = read_file(path)
     module = architectures.build(trained.model.architecture, trained.model.options, trained.model.shapes)
     module.load_state_dict(weights, strict=True)
-    return np.concatenate(list(outputs(module, inputs)))
+    return [np.concatenate(list(outputs(module, batch))) for batch in batches]

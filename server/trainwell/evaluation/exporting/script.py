@@ -8,7 +8,6 @@ weights by name and give the same outputs.
 from __future__ import annotations
 
 import json
-import math
 import pprint
 import subprocess
 import sys
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
 #: Families whose code or weights lie outside of trainwell.
 ELSEWHERE = frozenset({"module", "pretrained"})
 _HERE = "trainwell.evaluation.exporting.plain"
-CHECK_SECONDS = 120
+CHECK_SECONDS = 600
 # Annotations are not followed, but most of what they name comes from here.
 FOR_READERS = ("from torch import Tensor", "from typing import Any")
 # Reads the script without training, loads weights into its network, and puts rows through it.
@@ -48,11 +47,12 @@ torch.set_num_threads(1)
 script, given, found = sys.argv[1:]
 network = runpy.run_path(script)["build_network"]().eval()
 arrays = np.load(given, allow_pickle=False)
-weights = {name[2:]: torch.from_numpy(arrays[name]) for name in arrays.files if name.startswith("w.")}
-network.load_state_dict(weights, strict=True)
-inputs = [torch.from_numpy(arrays[f"x{place}"]) for place in range(sum(name.startswith("x") for name in arrays.files))]
+network.load_state_dict({name[2:]: torch.from_numpy(arrays[name]) for name in arrays.files if name[:2] == "w."})
+batches = {}
+for name in (name for name in arrays.files if name[:2] == "x."):
+    batches.setdefault(name.split(".")[1], []).append(torch.from_numpy(arrays[name]))
 with torch.no_grad():
-    np.save(found, network(*inputs).numpy())
+    np.savez(found, **{name: network(*inputs).numpy() for name, inputs in batches.items()})
 assert not any(name.split(".")[0] == "trainwell" for name in sys.modules)
 """
 _SHAPES = '''
@@ -94,12 +94,14 @@ def write(trained: Trained, rows: Sequence[Array], path: Path) -> None:
     path.write_text(program(trained), encoding="utf-8")
 
 
-def run(path: Path, trained: Trained, inputs: Sequence[Array]) -> Array:
+def run(path: Path, trained: Trained, batches: Sequence[Sequence[Array]]) -> list[Array]:
     """Let another process build the program's network, give it the trained weights, and run it."""
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        given, found = Path(folder) / "given.npz", Path(folder) / "found.npy"
-        weights = {f"w.{name}": tensor.cpu().numpy() for name, tensor in trained.module.state_dict().items()}
-        np.savez(given, **{**weights, **{f"x{place}": array for place, array in enumerate(inputs)}})
+        given, found = Path(folder) / "given.npz", Path(folder) / "found.npz"
+        arrays = {f"w.{name}": tensor.cpu().numpy() for name, tensor in trained.module.state_dict().items()}
+        arrays |= {f"x.{number}.{place}": array for number, batch in enumerate(batches)
+                   for place, array in enumerate(batch)}  # fmt: skip
+        np.savez(given, **arrays)
         command = [sys.executable, "-I", "-c", _CHECK, str(path), str(given), str(found)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=CHECK_SECONDS, check=False)
         if done.returncode:
@@ -107,7 +109,8 @@ def run(path: Path, trained: Trained, inputs: Sequence[Array]) -> Array:
                 "not_exportable", "The program that was written does not give this network.", argument="format",
                 got=plain((done.stderr.strip().splitlines() or ["no word"])[-1], 200), allowed=["safetensors"],
             )  # fmt: skip
-        return cast("NDArray[Any]", np.load(found, allow_pickle=False))
+        with np.load(found, allow_pickle=False) as read:
+            return [cast("NDArray[Any]", read[str(number)]) for number in range(len(batches))]
 
 
 def program(trained: Trained) -> str:
@@ -161,6 +164,8 @@ def settings_of(trained: Trained, config: TrainConfig) -> tuple[dict[str, Any], 
         words.append(f"precision {config.precision} is left out: it computes in fp32.")
     if any(spec.role == "length" for spec in trained.data.inputs):
         words.append("Rows are not sorted into batches by their length: batches differ, and it is slower.")
+    if trained.card.get("start_from"):
+        words.append("The run began with the weights of a checkpoint; this program begins with fresh ones.")
     if config.max_minutes is not None:
         words.append("max_minutes is left out: it trains all its epochs.")
     return told, words
@@ -191,18 +196,20 @@ def _constants(trained: Trained, settings: dict[str, Any]) -> str:
     }  # fmt: skip
     lines = [f"INPUTS = (\n{inputs},\n)"]
     if model.architecture != "layers":
-        lines.append(f"OPTIONS = SimpleNamespace(**{_literal(options)})")
+        lines.append(f"OPTIONS = {_namespace(options)}")
         rows = model.shapes.rows
         lines.append(f"SHAPES = Shapes(INPUTS, {data.num_outputs}, {data.task!r}, {rows!r})")
-    lines.append(f"CONFIG = SimpleNamespace(inputs=INPUTS, **{_literal(known)})")
+    lines.append(f"CONFIG = {_namespace(known, 'inputs=INPUTS')}")
     return "\n".join(lines)
 
 
-def _literal(values: dict[str, Any]) -> str:
-    for value in values.values():
-        if isinstance(value, float) and not math.isfinite(value):
-            raise TrainwellError("not_exportable", "A setting is no finite number.", argument="format")
-    return pprint.pformat(values, sort_dicts=False, width=110)
+def _namespace(values: dict[str, Any], *first: str) -> str:
+    """Values by name, as Python has them."""
+    lines = [
+        *first,
+        *(f"{name}={pprint.pformat(value, sort_dicts=False, width=100)}" for name, value in values.items()),
+    ]
+    return "SimpleNamespace(\n" + "".join(f"    {line},\n" for line in lines) + ")"
 
 
 def _head(trained: Trained, words: list[str]) -> str:
