@@ -69,7 +69,7 @@ def enter(store: Store, run: str, client: str) -> str:
 def metrics_beside(store: Store, run: str, again: str) -> dict[str, Any]:
     """The best metrics of both, and the largest difference of any number of any epoch."""
     rows = [store.runs.get(one) for one in (run, again)]
-    best = [row["best_metrics"] or {} for row in rows]
+    best: list[dict[str, Any]] = [row["best_metrics"] or {} for row in rows]
     epochs = [store.history.epochs(one) for one in (run, again)]
     return {
         "best": {name: [best[0].get(name), best[1].get(name)] for name in best[0]},

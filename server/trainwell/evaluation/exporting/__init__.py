@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 
@@ -66,8 +66,7 @@ class Format(Protocol):
 
 def format_of(name: str) -> Format:
     """The format of this name; the manifest lists them."""
-    found: Format = import_module(f"{__name__}.{name}")
-    return found
+    return cast("Format", import_module(f"{__name__}.{name}"))
 
 
 def export(name: str, trained: Trained, rows: SplitArrays | None, path: Path, *, report: dict[str, Any] | None) -> Any:

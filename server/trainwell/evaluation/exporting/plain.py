@@ -4,7 +4,7 @@
 such a program has not, which is everything but torch, numpy and the standard library.
 """
 
-# pyright: reportUnknownMemberType=false
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 
 from __future__ import annotations
 
