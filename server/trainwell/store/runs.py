@@ -102,6 +102,16 @@ class Runs:
         """The spec of a run."""
         return RunSpec.model_validate_json(self.get(handle)["spec"])
 
+    def mark(self, handle: str) -> Row | None:
+        """The few columns that say whether a run is as it was; None when there is no such run."""
+        return self._database.row(
+            "SELECT state, epoch, attempt, best_epoch, ended_at FROM runs WHERE handle = ?", handle
+        )
+
+    def newest_and_count(self) -> Row | None:
+        """Which run is the newest, and how many there are."""
+        return self._database.row("SELECT max(rowid) AS newest, count(*) AS count FROM runs")
+
     def by_key(self, key: str) -> Row | None:
         """The run that was submitted with an idempotency key."""
         row = self._database.row("SELECT * FROM runs WHERE idempotency_key = ?", key)
@@ -154,7 +164,7 @@ class Runs:
 
     def delete(self, handle: str) -> None:
         """Remove a run and its history; call it within a transaction."""
-        for table in ("attempts", "epochs", "findings"):
+        for table in ("attempts", "epochs", "signals", "facts", "findings"):
             self._database.execute(f"DELETE FROM {table} WHERE run = ?", handle)  # noqa: S608
         self._database.execute("DELETE FROM runs WHERE handle = ?", handle)
 

@@ -208,12 +208,21 @@ async def _answer(
 ) -> Result:  # fmt: skip
     if arguments.wait_seconds:
         await wait_for_end(services.store, run, arguments.wait_seconds, services.progress)
+    return _as_it_is(services, run, plan, again=again, warnings=warnings or [])
+
+
+def look(services: Services, run: str) -> Result:
+    """What the call that made a run would answer now; a client that follows it as a task is told this."""
+    return _as_it_is(services, run, services.store.runs.get(run)["plan"], again=False, warnings=[])
+
+
+def _as_it_is(services: Services, run: str, plan: dict[str, Any], *, again: bool, warnings: list[str]) -> Result:
     seen = view(services.store, run)
     spec = services.store.runs.spec(run)
     position = services.store.queue.position(run) + 1 if seen.state == "queued" else 0
-    known = [*(warnings or []), *(f"{one.code}: {one.message}" for one in spec.data.warnings)]
+    known = [*warnings, *(f"{one.code}: {one.message}" for one in spec.data.warnings)]
     return Result(
-        summary=_told(seen, spec, plan, position=position, again=again, warnings=warnings or []),
+        summary=_told(seen, spec, plan, position=position, again=again, warnings=warnings),
         run=run,
         repeats=seen.repeats.members if seen.repeats else None,
         state=seen.state,

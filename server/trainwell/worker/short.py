@@ -15,7 +15,9 @@ from trainwell.contract.text import finite
 from trainwell.contract.trace import EpochRecord
 from trainwell.evaluation import exporting
 from trainwell.evaluation.evaluate import evaluate
+from trainwell.evaluation.pictures import Picture
 from trainwell.evaluation.predict import predict
+from trainwell.evaluation.trees import trees_for
 from trainwell.reports.comparison import draw_comparison
 from trainwell.reports.curves import draw_curves
 from trainwell.training import checkpoint, recipes
@@ -24,11 +26,12 @@ from trainwell.training.plan import plan
 from trainwell.training.profiling import profile
 from trainwell.training.range_test import find_lr
 from trainwell.training.seeding import seed_everything
-from trainwell.worker import weights
+from trainwell.worker import spaces, weights
 from trainwell.worker.backbones import check_tokenizer
 from trainwell.worker.branching import branch
 from trainwell.worker.output import preview, write_predictions
 from trainwell.worker.reproducing import compare_weights
+from trainwell.worker.studies import require_optuna
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,12 +99,25 @@ def _plan(workspace: Workspace, arguments: Json) -> Json:
     return {**planned, "config": spec.config.model_dump(mode="json")}
 
 
+def _plan_search(workspace: Workspace, arguments: Json) -> Json:
+    """What a search will try, and what one training of it needs; refuses values that no training could have.
+
+    Returns: As `_plan`, and `space`: every name with its `Range`.
+    """
+    require_optuna()
+    planned = _plan(workspace, arguments)
+    spec = RunSpec.model_validate({**arguments["spec"], "config": planned["config"]})
+    space = spaces.resolve(arguments["space"], spec)
+    return {**planned, "space": {name: one.model_dump(mode="json") for name, one in space.items()}}
+
+
 def _evaluate(workspace: Workspace, arguments: Json) -> Json:
     trained = _trained(workspace, arguments)
     split = arguments["split"]
     judged = PreparedData.model_validate(arguments["data"]) if arguments.get("data") else trained.data
     arrays = _rows_to_judge(workspace, trained.data, judged, split)
     raw = workspace.data_dir(judged.handle) / f"raw_{split}.parquet"
+    asked: Json | None = arguments.get("picture")
     result = evaluate(
         trained.module,
         trained.data,
@@ -109,10 +125,18 @@ def _evaluate(workspace: Workspace, arguments: Json) -> Json:
         split=split,
         raw=raw if raw.exists() else None,
         slices=arguments["slices"],
-        picture=(Path(arguments["picture"]), f"{arguments['title']}: {split}") if arguments.get("picture") else None,
+        picture=Picture(asked["kind"], Path(asked["path"]), asked["title"]) if asked else None,
+        trees=trees_for(workspace, trained.data, judged, split, arrays),
     )
     result["notes"] = [*_trained_on(workspace, trained.data, judged, arrays), *result["notes"]]
     return {**result, "data": judged.handle, "model": trained.model.handle, "epoch": trained.epoch}
+
+
+def _intervals(workspace: Workspace, arguments: Json) -> Json:
+    """The metrics of a run on one of its own splits with their intervals, and nothing else that evaluate does."""
+    trained = _trained(workspace, arguments)
+    arrays = data.load_split(workspace, trained.data, arguments["split"])
+    return evaluate(trained.module, trained.data, arrays, split=arguments["split"])["metrics"]
 
 
 def _rows_to_judge(workspace: Workspace, own: PreparedData, judged: PreparedData, split: str) -> SplitArrays:
@@ -251,9 +275,11 @@ WORK: dict[str, Callable[[Workspace, Json], Json]] = {
     "prepare": _prepare,
     "build": _build,
     "plan": _plan,
+    "plan_search": _plan_search,
     "find_lr": find_lr,
     "profile": profile,
     "evaluate": _evaluate,
+    "intervals": _intervals,
     "predict": _predict,
     "save_checkpoint": _save_checkpoint,
     "load_checkpoint": _load_checkpoint,
