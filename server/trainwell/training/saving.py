@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import platform
 import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
+from trainwell import __version__
 from trainwell.contract.errors import TrainwellError
 from trainwell.training import checkpoint, room
 from trainwell.training.checkpoint import Checkpoint
@@ -210,7 +213,19 @@ def _state(loop: Loop, reason: str | None) -> dict[str, Any]:
         "device": loop.setup.device.type,
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
+        "environment": environment(),
         "ended": reason,
+    }
+
+
+def environment() -> dict[str, str]:
+    """What else a number may hang on: versions, and the processor with the instructions that torch uses of it."""
+    return {
+        "trainwell": __version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "machine": platform.machine(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
     }
 
 

@@ -13,6 +13,7 @@ from trainwell.contract.errors import TrainwellError
 from trainwell.contract.specs import ModelSpec, PreparedData, RunSpec, Shapes
 from trainwell.contract.text import finite
 from trainwell.contract.trace import EpochRecord
+from trainwell.evaluation import exporting
 from trainwell.evaluation.evaluate import evaluate
 from trainwell.evaluation.pictures import Picture
 from trainwell.evaluation.predict import predict
@@ -29,6 +30,7 @@ from trainwell.worker import spaces, weights
 from trainwell.worker.backbones import check_tokenizer
 from trainwell.worker.branching import branch
 from trainwell.worker.output import preview, write_predictions
+from trainwell.worker.reproducing import compare_weights
 from trainwell.worker.studies import require_optuna
 
 if TYPE_CHECKING:
@@ -130,6 +132,13 @@ def _evaluate(workspace: Workspace, arguments: Json) -> Json:
     return {**result, "data": judged.handle, "model": trained.model.handle, "epoch": trained.epoch}
 
 
+def _intervals(workspace: Workspace, arguments: Json) -> Json:
+    """The metrics of a run on one of its own splits with their intervals, and nothing else that evaluate does."""
+    trained = _trained(workspace, arguments)
+    arrays = data.load_split(workspace, trained.data, arguments["split"])
+    return evaluate(trained.module, trained.data, arrays, split=arguments["split"])["metrics"]
+
+
 def _rows_to_judge(workspace: Workspace, own: PreparedData, judged: PreparedData, split: str) -> SplitArrays:
     """A split of the run's own data as it is, or of other data through the run's preprocessing."""
     if judged.handle == own.handle:
@@ -185,12 +194,11 @@ def _trained(workspace: Workspace, arguments: Json) -> weights.Trained:
     return weights.of_run(workspace, RunSpec.model_validate(arguments["spec"]))
 
 
-def _save_checkpoint(workspace: Workspace, arguments: Json) -> Json:
-    spec = RunSpec.model_validate(arguments["spec"])
-    tensors, state = weights.read_run(workspace, spec, arguments["which"])
-    card = {
+def _card(spec: RunSpec, which: str, state: Json) -> Json:
+    """What a portable file says of its weights."""
+    return {
         "run": spec.run,
-        "which": arguments["which"],
+        "which": which,
         "epoch": state["epoch"],
         "step": state["step"],
         "metrics": finite(state["metrics"]),
@@ -198,9 +206,46 @@ def _save_checkpoint(workspace: Workspace, arguments: Json) -> Json:
         "data": spec.data.model_dump(mode="json"),
         "config": spec.config.model_dump(mode="json"),
     }
+
+
+def _save_checkpoint(workspace: Workspace, arguments: Json) -> Json:
+    spec = RunSpec.model_validate(arguments["spec"])
+    tensors, state = weights.read_run(workspace, spec, arguments["which"])
+    card = _card(spec, arguments["which"], state)
     path = Path(arguments["path"])
     sha256 = checkpoint.export_file(path, tensors, card)
     return {"card": card, "sha256": sha256, "bytes": path.stat().st_size}
+
+
+def _export(workspace: Workspace, arguments: Json) -> Json:
+    """Write a network for others to read, checked on real rows where the data is here."""
+    trained = _trained(workspace, arguments)
+    card = arguments.get("card") or _card_of(workspace, RunSpec.model_validate(arguments["spec"]), arguments["which"])
+    if arguments["which"] == "last" and not arguments.get("card"):
+        trained = weights.of_run(workspace, RunSpec.model_validate(arguments["spec"]), "last")
+    rows, report = _seen_rows(workspace, trained), None
+    if rows is not None:
+        report = evaluate(trained.module, trained.data, data.load_split(workspace, trained.data, "test"), split="test")
+    what = exporting.Trained(
+        trained.module, trained.model, trained.data, card, str(workspace.data_dir(trained.data.handle))
+    )
+    path = Path(arguments["path"])
+    told = exporting.export(arguments["format"], what, rows, path, report=report)
+    metrics = None if report is None else report["metrics"]
+    return {**told, "epoch": trained.epoch, "bytes": path.stat().st_size, "metrics": metrics}
+
+
+def _seen_rows(workspace: Workspace, trained: weights.Trained) -> data.SplitArrays | None:
+    """Validation rows of the data that a network was trained on; None where it is not here, as with a foreign file."""
+    try:
+        return data.load_split(workspace, trained.data, "validation")
+    except TrainwellError:
+        return None
+
+
+def _card_of(workspace: Workspace, spec: RunSpec, which: str) -> Json:
+    _, state = weights.read_run(workspace, spec, which)
+    return _card(spec, which, state) | ({"start_from": Path(spec.start_from).name} if spec.start_from else {})
 
 
 def _load_checkpoint(workspace: Workspace, arguments: Json) -> Json:
@@ -234,11 +279,14 @@ WORK: dict[str, Callable[[Workspace, Json], Json]] = {
     "find_lr": find_lr,
     "profile": profile,
     "evaluate": _evaluate,
+    "intervals": _intervals,
     "predict": _predict,
     "save_checkpoint": _save_checkpoint,
     "load_checkpoint": _load_checkpoint,
+    "export": _export,
     "plot": _plot,
     "plot_runs": _plot_runs,
     "devices": _devices,
     "branch": branch,
+    "compare_weights": compare_weights,
 }
