@@ -29,7 +29,7 @@ def gemini_connects(folder: Path) -> str:
     """So does the Gemini CLI."""
     gemini = program(folder, "gemini")
     run([gemini, "mcp", "add", "trainwell", TRAINWELL, "serve"], folder)
-    return _connected(run([gemini, "mcp", "list"], folder))
+    return _connected(run([gemini, "mcp", "list"], folder, merged=True))
 
 
 def codex_takes_it(folder: Path) -> str:

@@ -7,6 +7,7 @@ where npm cannot get it.
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -89,7 +90,10 @@ def inspector_load(folder: Path, address: str) -> str:
     words = [npm.program(folder, "mcp-inspector"), "--cli", "--server-url", address, "--transport", "http",
              "--method", "tools/call", "--tool-name", "list_runs", "--load", "--load-requests", "200",
              "--load-concurrency", "8", "-q", "--format", "json"]  # fmt: skip
-    return re.sub(r"\s+", " ", npm.run(words, folder))[:300]
+    told = json.loads(npm.run(words, folder))["result"]
+    if told["errors"] or told["toolErrors"]:
+        raise connecting.NotContentError(str(told))
+    return f"{told['requests']} calls, 0 errors, {told['throughput']:.0f}/s"
 
 
 def as_published(folder: Path) -> Path:
