@@ -149,8 +149,8 @@ def from_npm(table: Table, folder: Path) -> None:
         table.check(f"Inspector, strict, {era} era", lambda era=era: connecting.inspector_is_content(folder, era))
     table.check("Inspector, skills with digests", lambda: skills_over_mcp(folder))
     copy = as_published(folder)
-    table.check("Claude Code, plugin (strict), installed", lambda: plugin(folder, copy))
     table.check("Claude Code, mcp list", lambda: connecting.claude_code_connects(folder))
+    table.check("Claude Code, plugin (strict), installed", lambda: plugin(folder, copy))
     table.check(
         "Gemini CLI, extension",
         lambda: npm.run([npm.program(folder, "gemini"), "extensions", "validate", str(copy)], folder),
