@@ -32,8 +32,10 @@ class MemberLinear(nn.Module):
     def __init__(self, layers: Sequence[nn.Linear]) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.stack([layer.weight.detach().t() for layer in layers]))
-        biases = [layer.bias.detach().unsqueeze(0) for layer in layers if layer.bias is not None]
-        self.bias = nn.Parameter(torch.stack(biases)) if biases else None
+        biases = [
+            parameter.detach() for layer in layers for name, parameter in layer.named_parameters() if name == "bias"
+        ]
+        self.bias = nn.Parameter(torch.stack(biases).unsqueeze(1)) if biases else None
 
     def forward(self, x: Tensor) -> Tensor:
         """See the class."""
