@@ -67,22 +67,19 @@ class MemberDropout(nn.Module):
     One random byte decides on a value: on a CPU, drawing a float for each would take as long as all products.
     """
 
-    kept: Tensor
-    grown: Tensor
-
     def __init__(self, shares: Sequence[float]) -> None:
         super().__init__()
-        kept = torch.tensor([max(1, round(_BYTE * (1 - share))) for share in shares]).view(-1, 1, 1)
-        self.register_buffer("kept", kept.to(torch.uint8) if int(kept.max()) < _BYTE else kept, persistent=False)
-        self.register_buffer("grown", _BYTE / kept, persistent=False)
+        self.kept = [[[max(1, round(_BYTE * (1 - share)))]] for share in shares]
 
     def forward(self, x: Tensor) -> Tensor:
         """See the class."""
         if not self.training:
             return x
+        kept = torch.tensor(self.kept, device=x.device)
         words = torch.empty(-(-x.numel() // _WORD_BYTES), dtype=torch.int64, device=x.device).random_(*_ALL_WORDS)
         drawn = words.view(torch.uint8)[: x.numel()].view(x.shape)
-        return x * ((drawn < self.kept) * self.grown)
+        # 256 is no byte: a byte of at most one less than `kept` is kept.
+        return x * ((drawn <= (kept - 1).to(torch.uint8)) * (_BYTE / kept))
 
 
 class Members(Stack):
