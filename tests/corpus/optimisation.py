@@ -60,16 +60,16 @@ def _other_settings(to: Collection) -> None:
     ))  # fmt: skip
     to.fault("gradients clipped to nothing, in Python", GROUP, "python moons", low,
              lambda job: job.changed(train={"optimizer": "sgd", "lr": 0.05, "grad_clip": 1e-3}))  # fmt: skip
-    to.fault("batches of two under batch norm", GROUP, "digits mlp", "small_batch_norm noisy_updates",
+    to.fault("batches of two under batch norm", GROUP, "digits mlp", "batch_norm_tiny_batches",
              lambda job: job.changed(train={"batch_size": 2, "epochs": 2}, options={"batch_norm": True}))  # fmt: skip
-    to.fault("batches of two under batch norm, in Python", GROUP, "python cnn", "small_batch_norm",
+    to.fault("batches of two under batch norm, in Python", GROUP, "python cnn", "batch_norm_tiny_batches",
              lambda job: job.changed(network=networks.convolutional(norm=True),
                                      train={"batch_size": 2, "epochs": 2}))  # fmt: skip
 
 
 def _starts(to: Collection) -> None:
     start = "bad_initialisation"
-    alike, large = f"symmetric_initialisation {start}", f"{start} exploding_gradients saturation"
+    alike, large = start, f"{start} exploding_gradients saturated_units"
     to.fault("weights all alike", GROUP, "digits module", alike, lambda job: job.changed(
         network=stack_file(61, 10, after="for parameter in self.parameters():\n    nn.init.constant_(parameter, 0.05)")
     ), mends=False)  # fmt: skip
@@ -86,10 +86,10 @@ def _starts(to: Collection) -> None:
     ), mends=False)  # fmt: skip
     to.fault("units that never fire, in Python", GROUP, "python digits", f"{dead} {start}",
              lambda job: job.changed(network=stack(64, 10, after=low_biases(-20.0))), mends=False)  # fmt: skip
-    to.fault("saturated units", GROUP, "digits module", f"saturation {start}", lambda job: job.changed(
+    to.fault("saturated units", GROUP, "digits module", f"saturated_units {start}", lambda job: job.changed(
         network=deep_file(61, 10, "Tanh", 3, after="for parameter in self.parameters():\n    parameter.data *= 20")
     ), mends=False)  # fmt: skip
-    to.fault("saturated units in Python", GROUP, "python deep tanh", f"saturation {start}",
+    to.fault("saturated units in Python", GROUP, "python deep tanh", f"saturated_units {start}",
              lambda job: job.changed(network=stack(64, 10, (32,) * 5, nn.Tanh, after=scale_weights(15.0))),
              mends=False)  # fmt: skip
 
