@@ -89,6 +89,7 @@ ILL = {
     "hung": ended(trace(), "failed", cause="stalled", message="No step for 600 s."),
     "host_out_of_memory": ended(trace(epochs=0), "failed", cause="host_out_of_memory", message="Killed."),
 }
+ILL["dropout_always_on"] = replace(trace(**BAD), facts=FACTS | {"eval_varies": True})
 SYSTEMS = {
     "input_bound": [{"data_seconds": 0.8, "train_seconds": 1.0}] * EPOCHS,
     "memory_leak": [{"host_memory": 4e8 + 5e7 * epoch} for epoch in range(EPOCHS)],

@@ -119,7 +119,8 @@ class Trace:
     `frozen`, `not_optimised`, `no_gradient`, `zero_gradient` (names of tensors), `frozen_share`; `first_gradient`,
     `last_gradient` (norms of the gradients of the first and last weight matrix); `symmetric` (names of matrices
     whose rows are all alike); `dead`, `saturated` (as in `SignalRecord`); `weight_layers`, `is_linear`,
-    `batch_norms`, `recurrent`, `largest_dropout`. Of the data, by whoever prepares it: what its rules need.
+    `eval_varies` (two passes of the same rows differ), `batch_norms`, `recurrent`, `largest_dropout`. Of the data, by
+    `trainwell.data.facts`: names that begin with `data.`.
     """
 
     epochs: tuple[EpochRecord, ...] = ()
