@@ -6,7 +6,6 @@ import pytest
 
 from trainwell.contract.trace import AttemptRecord, EpochRecord, Trace
 from trainwell.diagnosis import diagnose
-from trainwell.diagnosis.rule import explains, rules
 from trainwell.diagnosis.series import rank_correlation
 
 EPOCHS = 12
@@ -180,12 +179,6 @@ def test_what_follows_from_a_root_is_told_with_it():
 
     assert root.code == "memorised_noise"
     assert "overfitting" in root.also
-
-
-def test_no_two_rules_explain_each_other():
-    for code in rules():
-        assert code not in explains(code)
-        assert not [other for other in explains(code) if other in rules() and code in explains(other)]
 
 
 def test_the_rank_correlation_knows_order_and_ties():

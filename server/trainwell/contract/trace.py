@@ -118,9 +118,10 @@ class Trace:
     `target_min`, `target_max`, `target_whole`; `loss_name` (`cross_entropy`, `nll`, `mse`, `bce_logits`, `bce`);
     `frozen`, `not_optimised`, `no_gradient`, `zero_gradient` (names of tensors), `frozen_share`; `first_gradient`,
     `last_gradient` (norms of the gradients of the first and last weight matrix); `symmetric` (names of matrices
-    whose rows are all alike); `dead`, `saturated` (as in `SignalRecord`); `weight_layers`, `is_linear`,
-    `eval_varies` (two passes of the same rows differ), `batch_norms`, `recurrent`, `largest_dropout`. Of the data, by
-    `trainwell.data.facts`: names that begin with `data.`.
+    whose rows are all alike); `dead`, `saturated` (as in `SignalRecord`); `weight_layers`, `weight_types`, `is_linear`,
+    `eval_varies` (two passes of the same rows differ), `batch_norms`, `recurrent`, `largest_dropout`. Of a loop that is
+    not ours: `broadcasts`, `keeps_gradients`, `maximises`. Of the data, by `trainwell.data.facts`: names that begin
+    with `data.`.
     """
 
     epochs: tuple[EpochRecord, ...] = ()

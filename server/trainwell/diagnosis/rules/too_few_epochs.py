@@ -20,7 +20,7 @@ from trainwell.diagnosis.signals import finite, late_progress, num_updates
 if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
 
-EXPLAINS = ("underfitting", "plateau")
+EXPLAINS = ("underfitting", "plateau", "too_few_updates", "not_learning", "learning_rate_too_low")
 
 # Epochs that are few whatever their steps, and a relative fall of the loss at the end that says: not done.
 FEW_EPOCHS, STILL_FALLING = 3, 0.05
