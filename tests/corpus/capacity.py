@@ -28,9 +28,8 @@ def _by_heart(to: Collection) -> None:
         train={"epochs": 25, "early_stopping": 0, "lr": 2e-3}, metric="loss",
     ))  # fmt: skip
     to.fault("few rows in Python", GROUP, "python diabetes", "overfitting", lambda job: job.changed(
-        network=stack(10, 1, (256, 256)), rows=tensors("diabetes", limit=120),
-        train={"epochs": 60, "early_stopping": 0}, metric="loss",
-    ), mends=False)  # fmt: skip
+        network=stack(10, 1, (256, 256)), train={"epochs": 60, "early_stopping": 0}, metric="loss",
+    ))  # fmt: skip
     noise = "memorised_noise label_noise overfitting"
     to.fault("noise learnt by heart", GROUP, "digits mlp split", noise, lambda job: job.changed(
         data=split_table("digits", train=[first_rows(400), noisy_labels(0.3)]),

@@ -83,6 +83,14 @@ def convolutional(outputs: int = 10, channels: int = 8, *, norm: bool = False) -
     return made
 
 
+def normed(inputs: int, outputs: int) -> Callable[[], nn.Module]:
+    """Two hidden layers with batch norm."""
+    return lambda: nn.Sequential(
+        nn.Linear(inputs, 64), nn.BatchNorm1d(64), nn.ReLU(), nn.Linear(64, 64), nn.BatchNorm1d(64), nn.ReLU(),
+        nn.Linear(64, outputs),
+    )  # fmt: skip
+
+
 class Recurrent(nn.Module):
     """Rows of a picture as the steps of a series."""
 

@@ -62,8 +62,8 @@ def _other_settings(to: Collection) -> None:
              lambda job: job.changed(train={"optimizer": "sgd", "lr": 0.05, "grad_clip": 1e-3}))  # fmt: skip
     to.fault("batches of two under batch norm", GROUP, "digits mlp", "batch_norm_tiny_batches",
              lambda job: job.changed(train={"batch_size": 2, "epochs": 2}, options={"batch_norm": True}))  # fmt: skip
-    to.fault("batches of two under batch norm, in Python", GROUP, "python cnn", "batch_norm_tiny_batches",
-             lambda job: job.changed(network=networks.convolutional(norm=True),
+    to.fault("batches of two under batch norm, in Python", GROUP, "python digits", "batch_norm_tiny_batches",
+             lambda job: job.changed(network=networks.normed(64, 10),
                                      train={"batch_size": 2, "epochs": 2}))  # fmt: skip
 
 

@@ -31,7 +31,7 @@ def add(to: Collection) -> None:
     to.fault("rows that take long to read", GROUP, "python stream", "input_bound",
              lambda job: job.changed(loader=_slow_rows, train={"epochs": 5}), mends=False)  # fmt: skip
     to.fault("pictures that take long to read", GROUP, "python cnn", "input_bound",
-             lambda job: job.changed(loader=_slow_rows, train={"epochs": 4}), mends=False)  # fmt: skip
+             lambda job: job.changed(loader=_slow_rows, train={"epochs": 8}), mends=False)  # fmt: skip
     to.fault("steps that get slower", GROUP, "python digits", "slow_steps",
              lambda job: job.changed(network=_Tiring, train={"epochs": 10}), mends=False)  # fmt: skip
 
