@@ -120,8 +120,9 @@ class Trace:
     `frozen`, `not_optimised`, `no_gradient`, `zero_gradient` (names of tensors), `frozen_share`; `first_gradient`,
     `last_gradient` (norms of the gradients of the first and last weight matrix); `symmetric` (names of matrices
     whose rows are all alike); `dead`, `saturated` (as in `SignalRecord`); `weight_layers`, `weight_types`, `is_linear`,
-    `batch_norms`, `recurrent`, `largest_dropout`. Of a loop that is not ours: `broadcasts`, `keeps_gradients`,
-    `maximises`. Of the data, by whoever prepares it: what its rules need.
+    `eval_varies` (two passes of the same rows differ), `batch_norms`, `recurrent`, `largest_dropout`. Of a loop that is
+    not ours: `broadcasts`, `keeps_gradients`, `maximises`. Of the data, by `trainwell.data.facts`: names that begin
+    with `data.`.
     """
 
     epochs: tuple[EpochRecord, ...] = ()

@@ -9,8 +9,6 @@ from trainwell.diagnosis import crashes
 from trainwell.diagnosis.rule import explained_by, rules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from trainwell.contract.trace import Trace
 
 # A cause must be at least this likely to take its consequences along.

@@ -126,7 +126,7 @@ def _cause(trace: Trace, reason: str) -> str:
     decay = number(trace.config, "weight_decay")
     return {
         "weight_decay": f"Weight decay {rounded(decay)} pulls the weights to zero faster than the data can raise them.",
-        "capacity": f"{_narrow(trace)} too narrow to tell the targets apart.",
+        "capacity": f"{_narrow(trace)} too narrow to tell the targets apart: give the network more room.",
         "unknown": "Too small a network or too few epochs; or the rest is noise that no network can learn.",
     }[reason]
 
@@ -157,7 +157,9 @@ def _fixes(trace: Trace, reason: str) -> tuple[Fix, ...]:
     wider, longer, looser = _wider(trace), _longer(trace), _looser(trace)
     if reason == "weight_decay":
         return fixes(looser, wider, longer)
-    return fixes(wider, longer, looser if reason == "capacity" else _less_dropout(trace))
+    if reason == "capacity":
+        return fixes(wider, longer, looser) if wider is not None else ()
+    return fixes(wider, longer, _less_dropout(trace))
 
 
 def _wider(trace: Trace) -> Fix | None:
