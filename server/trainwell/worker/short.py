@@ -10,12 +10,14 @@ import numpy as np
 from trainwell import architectures, data
 from trainwell.architectures.check import check_model
 from trainwell.contract.errors import TrainwellError
+from trainwell.contract.findings import Finding
 from trainwell.contract.specs import ModelSpec, PreparedData, RunSpec, Shapes
 from trainwell.contract.text import finite
-from trainwell.contract.trace import EpochRecord
+from trainwell.contract.trace import EpochRecord, SignalRecord
 from trainwell.evaluation.evaluate import evaluate
 from trainwell.evaluation.predict import predict
 from trainwell.reports.curves import draw_curves
+from trainwell.reports.diagnosis import draw_diagnosis
 from trainwell.training import checkpoint, recipes
 from trainwell.training.device import describe_devices
 from trainwell.training.plan import plan
@@ -193,7 +195,21 @@ def _load_checkpoint(workspace: Workspace, arguments: Json) -> Json:
 def _plot(workspace: Workspace, arguments: Json) -> Json:
     records = [EpochRecord(**record) for record in arguments["epochs"]]
     path = Path(arguments["path"])
-    draw_curves(records, path, title=arguments["title"], score_name=arguments["score_name"])
+    findings = [Finding.model_validate(finding) for finding in arguments["findings"]]
+    draw_curves(records, path, title=arguments["title"], score_name=arguments["score_name"], findings=findings)
+    return {"bytes": path.stat().st_size}
+
+
+def _plot_diagnosis(workspace: Workspace, arguments: Json) -> Json:
+    path = Path(arguments["path"])
+    draw_diagnosis(
+        [EpochRecord(**record) for record in arguments["epochs"]],
+        [SignalRecord(**record) for record in arguments["signals"]],
+        [Finding.model_validate(finding) for finding in arguments["findings"]],
+        path,
+        title=arguments["title"],
+        score_name=arguments["score_name"],
+    )
     return {"bytes": path.stat().st_size}
 
 
@@ -213,6 +229,7 @@ WORK: dict[str, Callable[[Workspace, Json], Json]] = {
     "save_checkpoint": _save_checkpoint,
     "load_checkpoint": _load_checkpoint,
     "plot": _plot,
+    "plot_diagnosis": _plot_diagnosis,
     "devices": _devices,
     "branch": branch,
 }
