@@ -17,7 +17,7 @@ class EpochRecord:
     `median`, `p90`, `p99`, `max`, `wrong` (share of rows that are wrong) and `sure` (mean loss of the wrong ones).
     `predicted` counts how often each class was named in validation, `recalls` is the share of each class's rows that
     was found (None without rows). `weight_norm` is over all weights. `data_seconds` of `train_seconds` went by waiting
-    for batches. `gpu_memory` and `host_memory` are the most bytes so far.
+    for batches. `gpu_memory` is the most bytes so far, `host_memory` those of the process at the end.
     """
 
     epoch: int
@@ -117,8 +117,9 @@ class Trace:
     `target_min`, `target_max`, `target_whole`; `loss_name` (`cross_entropy`, `nll`, `mse`, `bce_logits`, `bce`);
     `frozen`, `not_optimised`, `no_gradient`, `zero_gradient` (names of tensors), `frozen_share`; `first_gradient`,
     `last_gradient` (norms of the gradients of the first and last weight matrix); `symmetric` (names of matrices
-    whose rows are all alike); `dead`, `saturated` (as in `SignalRecord`); `weight_layers`, `is_linear`,
-    `batch_norms`, `recurrent`, `largest_dropout`. Of the data, by whoever prepares it: what its rules need.
+    whose rows are all alike); `dead`, `saturated` (as in `SignalRecord`); `weight_layers`, `weight_types`, `is_linear`,
+    `batch_norms`, `recurrent`, `largest_dropout`. Of a loop that is not ours: `broadcasts`, `keeps_gradients`,
+    `maximises`. Of the data, by whoever prepares it: what its rules need.
     """
 
     epochs: tuple[EpochRecord, ...] = ()

@@ -162,6 +162,8 @@ def _job(workspace: Workspace, spec: RunSpec, current: AttemptRecord, recorder: 
         adjustments=current.changes,
         on_first_step=recorder.first_step,
         on_epoch=recorder.epoch,
+        on_signals=recorder.signals,
+        on_facts=recorder.facts,
         on_progress=recorder.progress,
         should_stop=recorder.should_stop,
         on_save=recorder.flush,
