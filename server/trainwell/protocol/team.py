@@ -25,11 +25,11 @@ from trainwell.reports.page import content_policy, live_page
 from trainwell.runs.lifecycle import STATES
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, Callable
 
     from anyio.abc import TaskGroup, TaskStatus
     from starlette.responses import Response
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import Message, Receive, Scope, Send
 
     from trainwell.protocol.issuer import Issuer
     from trainwell.store.tokens import Tokens
@@ -118,7 +118,7 @@ class Gate:
             await slow(scope, receive, self._counted(send))
         else:
             _, app = await self._workspace(folder)
-            await app(scope | {"app": app, "root_path": "", "path": scope["path"]}, receive, self._counted(send))
+            await app({**scope, "app": app, "root_path": ""}, receive, self._counted(send))
 
     async def _folder(self, request: Request) -> str | None:
         """The folder of whoever asks ("" is home), or None for a stranger."""
@@ -195,8 +195,8 @@ class Gate:
         ]  # fmt: skip
         return PlainTextResponse("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4; charset=utf-8")
 
-    def _counted(self, send: Send) -> Callable[[dict[str, object]], Awaitable[None]]:
-        async def counting(message: dict[str, object]) -> None:
+    def _counted(self, send: Send) -> Send:
+        async def counting(message: Message) -> None:
             if message["type"] == "http.response.start":
                 self._answered[str(message["status"])] += 1
             await send(message)

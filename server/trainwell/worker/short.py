@@ -10,16 +10,22 @@ import numpy as np
 from trainwell import architectures, data
 from trainwell.architectures.check import check_model
 from trainwell.contract.errors import TrainwellError
+from trainwell.contract.findings import Finding
 from trainwell.contract.specs import ModelSpec, PreparedData, RunSpec, Shapes
 from trainwell.contract.text import finite
+<<<<<<< HEAD
 from trainwell.contract.trace import EpochRecord
 from trainwell.evaluation import exporting
+=======
+from trainwell.contract.trace import EpochRecord, SignalRecord
+>>>>>>> foreign
 from trainwell.evaluation.evaluate import evaluate
 from trainwell.evaluation.pictures import Picture
 from trainwell.evaluation.predict import predict
 from trainwell.evaluation.trees import trees_for
 from trainwell.reports.comparison import draw_comparison
 from trainwell.reports.curves import draw_curves
+from trainwell.reports.diagnosis import draw_diagnosis
 from trainwell.training import checkpoint, recipes
 from trainwell.training.device import describe_devices
 from trainwell.training.plan import plan
@@ -256,7 +262,21 @@ def _load_checkpoint(workspace: Workspace, arguments: Json) -> Json:
 def _plot(workspace: Workspace, arguments: Json) -> Json:
     records = [EpochRecord(**record) for record in arguments["epochs"]]
     path = Path(arguments["path"])
-    draw_curves(records, path, title=arguments["title"], score_name=arguments["score_name"])
+    findings = [Finding.model_validate(finding) for finding in arguments["findings"]]
+    draw_curves(records, path, title=arguments["title"], score_name=arguments["score_name"], findings=findings)
+    return {"bytes": path.stat().st_size}
+
+
+def _plot_diagnosis(workspace: Workspace, arguments: Json) -> Json:
+    path = Path(arguments["path"])
+    draw_diagnosis(
+        [EpochRecord(**record) for record in arguments["epochs"]],
+        [SignalRecord(**record) for record in arguments["signals"]],
+        [Finding.model_validate(finding) for finding in arguments["findings"]],
+        path,
+        title=arguments["title"],
+        score_name=arguments["score_name"],
+    )
     return {"bytes": path.stat().st_size}
 
 
@@ -285,7 +305,11 @@ WORK: dict[str, Callable[[Workspace, Json], Json]] = {
     "load_checkpoint": _load_checkpoint,
     "export": _export,
     "plot": _plot,
+<<<<<<< HEAD
     "plot_runs": _plot_runs,
+=======
+    "plot_diagnosis": _plot_diagnosis,
+>>>>>>> foreign
     "devices": _devices,
     "branch": branch,
     "compare_weights": compare_weights,

@@ -227,7 +227,11 @@ def finish_report(workspace: Workspace, store: Store, run: str) -> None:
     spec = store.runs.spec(run)
     try:
         draw_curves(
-            epochs, workspace.run_dir(run) / "report" / "curves.png", title=run, score_name=spec.data.score_name
+            epochs,
+            workspace.run_dir(run) / "report" / "curves.png",
+            title=run,
+            score_name=spec.data.score_name,
+            findings=store.history.findings(run),
         )
     except Exception as error:  # noqa: BLE001 - a picture is not worth a run
         logger.opt(exception=error).warning("the picture could not be drawn")
