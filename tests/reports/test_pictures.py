@@ -9,15 +9,10 @@ import numpy as np
 import pytest
 from matplotlib import image
 
-<<<<<<< HEAD
-from trainwell.contract.trace import EpochRecord
-from trainwell.evaluation.pictures import draw_curves, draw_reliability
-from trainwell.reports import curves, picture, residuals, scores
-=======
 from trainwell.contract.findings import Finding
 from trainwell.contract.trace import EpochRecord, SignalRecord
-from trainwell.reports import curves, diagnosis, flow, marks, picture, scores
->>>>>>> foreign
+from trainwell.evaluation.pictures import draw_curves, draw_reliability
+from trainwell.reports import curves, diagnosis, flow, marks, picture, residuals, scores
 
 NAMES = ["$\\alpha$", "漢字", "\u202edne", "a_b^{2", "x" * 300, ""]
 
@@ -167,7 +162,6 @@ def test_reports_load_no_matplotlib_until_they_draw():
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
 
 
-<<<<<<< HEAD
 def without_colour(shown):
     return shown[..., :3].mean(axis=2)
 
@@ -212,7 +206,6 @@ def test_every_set_of_residuals_has_a_picture(tmp_path, rows):
     true = np.random.default_rng(0).normal(size=(rows, 1))
     true[: rows // 10] = np.nan
     pixels(residuals.draw_residuals(true, np.zeros_like(true), tmp_path / "residuals.png", title="t"))
-=======
 def finding(code="overfitting", **evidence):
     return Finding(code=code, severity="warning", symptom="s" * 300, cause="c", confidence=0.9, evidence=evidence)
 
@@ -266,4 +259,3 @@ def test_gradients_of_zero_nan_and_many_layers_can_be_drawn(tmp_path):
     assert len(flow.layers_of(looks(200))) == flow.MOST_LAYERS
     assert flow.layers_of(looks(200))[-1] == "layers.199.weight"
     assert flow.units_in_words(looks()) == "act.1 60% dead"
->>>>>>> foreign

@@ -13,12 +13,8 @@ from trainwell.contract.errors import TrainwellError
 from trainwell.contract.findings import Finding
 from trainwell.contract.specs import ModelSpec, PreparedData, RunSpec, Shapes
 from trainwell.contract.text import finite
-<<<<<<< HEAD
-from trainwell.contract.trace import EpochRecord
-from trainwell.evaluation import exporting
-=======
 from trainwell.contract.trace import EpochRecord, SignalRecord
->>>>>>> foreign
+from trainwell.evaluation import exporting
 from trainwell.evaluation.evaluate import evaluate
 from trainwell.evaluation.pictures import Picture
 from trainwell.evaluation.predict import predict
@@ -305,11 +301,8 @@ WORK: dict[str, Callable[[Workspace, Json], Json]] = {
     "load_checkpoint": _load_checkpoint,
     "export": _export,
     "plot": _plot,
-<<<<<<< HEAD
     "plot_runs": _plot_runs,
-=======
     "plot_diagnosis": _plot_diagnosis,
->>>>>>> foreign
     "devices": _devices,
     "branch": branch,
     "compare_weights": compare_weights,
