@@ -206,6 +206,8 @@ def test_every_set_of_residuals_has_a_picture(tmp_path, rows):
     true = np.random.default_rng(0).normal(size=(rows, 1))
     true[: rows // 10] = np.nan
     pixels(residuals.draw_residuals(true, np.zeros_like(true), tmp_path / "residuals.png", title="t"))
+
+
 def finding(code="overfitting", **evidence):
     return Finding(code=code, severity="warning", symptom="s" * 300, cause="c", confidence=0.9, evidence=evidence)
 

@@ -16,8 +16,8 @@ from trainwell.contract.text import finite
 from trainwell.contract.trace import EpochRecord, SignalRecord
 from trainwell.evaluation import exporting
 from trainwell.evaluation.evaluate import evaluate
+from trainwell.evaluation.explaining import explain
 from trainwell.evaluation.pictures import Picture
-from trainwell.evaluation.predict import predict
 from trainwell.evaluation.trees import trees_for
 from trainwell.reports.comparison import draw_comparison
 from trainwell.reports.curves import draw_curves
@@ -31,9 +31,13 @@ from trainwell.training.seeding import seed_everything
 from trainwell.worker import spaces, weights
 from trainwell.worker.backbones import check_tokenizer
 from trainwell.worker.branching import branch
+<<<<<<< HEAD
 from trainwell.worker.output import preview, write_predictions
 from trainwell.worker.reproducing import compare_weights
 from trainwell.worker.studies import require_optuna
+=======
+from trainwell.worker.predicting import predict_rows
+>>>>>>> judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -175,18 +179,17 @@ def _trained_on(workspace: Workspace, own: PreparedData, judged: PreparedData, a
 
 
 def _predict(workspace: Workspace, arguments: Json) -> Json:
+    return predict_rows(workspace, _trained(workspace, arguments), arguments)
+
+
+def _explain(workspace: Workspace, arguments: Json) -> Json:
     trained = _trained(workspace, arguments)
-    source = data.open_source(workspace, arguments.get("source"), arguments.get("rows"))
-    encoded = data.encode(trained.data, rows=arguments.get("rows"), source=source)
-    found = predict(trained.module, trained.data, encoded.inputs)
-    broken = [f"{found.not_finite} rows have no prediction: the network gives NaN or infinity."]
-    notes = [*encoded.notes, *found.notes, *(broken if found.not_finite else [])]
-    answer: Json = {"count": encoded.count, "notes": notes, **preview(found, encoded.about)}
-    if arguments.get("output"):
-        path = Path(arguments["output"])
-        write_predictions(path, found, encoded.about)
-        answer["output"] = workspace.shown(path)
-    return answer
+    split, asked = arguments["split"], arguments.get("picture")
+    arrays = data.load_split(workspace, trained.data, split)
+    raw = workspace.data_dir(trained.data.handle) / f"raw_{split}.parquet"
+    picture = (Path(asked["path"]), asked["title"]) if asked else None
+    found = explain(trained.module, trained.data, arrays, raw=raw, picture=picture)
+    return {**found.to_json(), "told": found.told(), "columns": found.columns and raw.is_file()}
 
 
 def _trained(workspace: Workspace, arguments: Json) -> weights.Trained:
@@ -297,6 +300,7 @@ WORK: dict[str, Callable[[Workspace, Json], Json]] = {
     "evaluate": _evaluate,
     "intervals": _intervals,
     "predict": _predict,
+    "explain": _explain,
     "save_checkpoint": _save_checkpoint,
     "load_checkpoint": _load_checkpoint,
     "export": _export,
