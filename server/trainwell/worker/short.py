@@ -31,13 +31,9 @@ from trainwell.training.seeding import seed_everything
 from trainwell.worker import spaces, weights
 from trainwell.worker.backbones import check_tokenizer
 from trainwell.worker.branching import branch
-<<<<<<< HEAD
-from trainwell.worker.output import preview, write_predictions
+from trainwell.worker.predicting import predict_rows
 from trainwell.worker.reproducing import compare_weights
 from trainwell.worker.studies import require_optuna
-=======
-from trainwell.worker.predicting import predict_rows
->>>>>>> judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable
