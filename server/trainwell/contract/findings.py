@@ -23,6 +23,12 @@ class Fix(Spec):
     expected: str
     next_call: dict[str, Any] | None = None
 
+    @property
+    def changes(self) -> str:
+        """The patch in words: `lr 0.0002`."""
+        parts: list[dict[str, Any]] = [part.get("options", part) for part in self.patch.values()]
+        return ", ".join(f"{name} {value}" for part in parts for name, value in part.items())
+
 
 class Finding(Spec):
     """`code` is the name of the rule's file."""

@@ -16,10 +16,10 @@ import torch
 
 from trainwell.contract.trace import EpochRecord
 from trainwell.training.averaging import gather_statistics
-from trainwell.training.batches import augmented
 from trainwell.training.errors import NonFiniteLoss
 from trainwell.training.preparing import Loop, prepare
 from trainwell.training.pulse import Pulse
+from trainwell.training.replay import examine
 from trainwell.training.saving import resume, save
 from trainwell.training.schedules import FALLING
 from trainwell.training.seeding import deterministic, seed_epoch
@@ -28,10 +28,10 @@ from trainwell.training.telemetry import EpochTotals
 from trainwell.training.validation import validate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator
     from pathlib import Path
 
-    from torch import Tensor, nn
+    from torch import nn
 
     from trainwell.contract.specs import RunSpec
     from trainwell.training.batches import Arrays
@@ -142,6 +142,8 @@ def fit(job: FitJob) -> FitOutcome:
                 loop.saver.wait()
             if not isinstance(error, NonFiniteLoss | RuntimeError | MemoryError):
                 raise
+            if isinstance(error, NonFiniteLoss):
+                error.facts = _examined(loop, error)
             # A device that has failed may refuse this too; the first error is the one to tell.
             with suppress(RuntimeError):
                 loop.kept.restore_initial()
@@ -162,6 +164,17 @@ def fit(job: FitJob) -> FitOutcome:
         resumed_from_step=resumed,
         decisions=loop.decisions(),
     )
+
+
+def _examined(loop: Loop, error: NonFiniteLoss) -> dict[str, Any]:
+    """What making the bad step again shows; a fault in that must not hide the one that was seen."""
+    try:
+        facts = examine(loop, error)
+    except Exception as other:  # noqa: BLE001 - whatever a network does when it is run once more
+        loop.job.log(f"The bad step could not be made again: {type(other).__name__}: {other}")
+        return {}
+    loop.job.log(f"The bad step was made again: {facts}")
+    return facts
 
 
 @contextmanager
@@ -212,7 +225,7 @@ def _train_epoch(loop: Loop) -> str | None:
     loop.module.train()
     loop.start_clock()
     now = clock()
-    for number, (*inputs, target) in enumerate(_batches(loop, epoch, start), start):
+    for number, (*inputs, target) in enumerate(loop.made_batches(epoch, start), start):
         if number == probe_at:
             loss, norm, loop.update_ratio = step.probed(inputs, target, rates[number - start])
         else:
@@ -236,13 +249,6 @@ def _train_epoch(loop: Loop) -> str | None:
     loop.stop_clock()
     pulse.slow = False
     return None
-
-
-def _batches(loop: Loop, epoch: int, start: int) -> Iterator[tuple[Tensor, ...]]:
-    batches = loop.batches.epoch(epoch, start)
-    if loop.augment is None:
-        return batches
-    return augmented(batches, loop.augment, (loop.config.seed, epoch, start))
 
 
 def _look(loop: Loop, now: float) -> str | None:

@@ -16,7 +16,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from trainwell.contract.errors import TrainwellError
 from trainwell.training import augment, averaging, lengths, optimizers
-from trainwell.training.batches import Batches, Rows, batch_sizes, choose_batch_size, data_bytes
+from trainwell.training.batches import Batches, Rows, augmented, batch_sizes, choose_batch_size, data_bytes
 from trainwell.training.compiling import compiled
 from trainwell.training.device import Setup, Work, decide, read_facts
 from trainwell.training.kept import Kept
@@ -33,6 +33,8 @@ from trainwell.training.timing import step_seconds, undisturbed
 from trainwell.training.validation import MOST_ROWS, TRAINING_SAMPLE, VALIDATION_BATCHES, Best
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from torch import Tensor
 
     from trainwell.contract.specs import RunSpec, TrainConfig
@@ -140,6 +142,13 @@ class Loop:
             rates = [rate * self.plateau.factor for rate in rates]
         self.highest_rate = max(rates, default=self.highest_rate)
         return rates
+
+    def made_batches(self, epoch: int, start: int) -> Iterator[tuple[Tensor, ...]]:
+        """The batches of an epoch from number `start` on, changed as the training wants them."""
+        batches = self.batches.epoch(epoch, start)
+        if self.augment is None:
+            return batches
+        return augmented(batches, self.augment, (self.config.seed, epoch, start))
 
     def told_to_stop(self) -> str | None:
         """A reason to stop, from the clock or from outside."""

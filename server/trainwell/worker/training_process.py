@@ -30,7 +30,7 @@ from trainwell.store.workspace import Workspace
 from trainwell.training.fit import FitJob, FitOutcome, fit
 from trainwell.training.pulse import Pulse
 from trainwell.worker import weights
-from trainwell.worker.failures import cause_of, told
+from trainwell.worker.failures import cause_of, facts_of, told
 from trainwell.worker.limits import Reserve, lift_limit, limit_memory, offer_to_the_kernel
 from trainwell.worker.recorder import Recorder
 from trainwell.worker.watchdog import Watchdog, launch_successor
@@ -70,7 +70,7 @@ def main(request: dict[str, Any]) -> None:
             "attempt {} of {} failed: {}", attempt, run, told(error)
         )
         reserve.release()
-        end_attempt(store, run, attempt, cause_of(error), told(error))
+        end_attempt(store, run, attempt, cause_of(error), told(error), facts_of(error))
     reserve.release()
     keep(workspace, store, run)
     finish_report(workspace, store, run)
