@@ -1,10 +1,13 @@
 """diagnose with apply: the run that a fix describes is started, as a child of the sick one."""
 
+import os
+import signal
+
 import pytest
 
 import trainwell
 from tests.python.models import loader, simple
-from tests.waiting import ended
+from tests.waiting import ended, until
 
 FAR_TOO_HIGH = {"lr": 1.0, "optimizer": "sgd", "scheduler": "constant", "grad_clip": 0, "early_stopping": 0}
 
@@ -95,3 +98,97 @@ def test_a_row_with_infinity_is_named_and_no_rate_is_tried_against_it(call, tmp_
     assert "row 3" in found["cause"]
     assert found["fixes"] == []
     assert len(call("get_run", run="latest")["attempts"]) == 1
+
+
+def verified(call, run, **arguments):
+    """Ask until the twins have ended."""
+    answer = call("diagnose", run=run, verify=True, **arguments)
+    while answer["verification"]["state"] != "over":
+        assert answer["next_call"]["tool"] == "diagnose"
+        answer = call("diagnose", **answer["next_call"]["arguments"])
+    return answer
+
+
+def proofs(answer):
+    return {
+        (finding["code"], number): fix["proof"]
+        for finding in answer["findings"]
+        for number, fix in enumerate(finding["fixes"])
+        if "proof" in fix
+    }
+
+
+def test_a_lower_rate_is_proven_with_numbers_told_by_get_run_and_applied_once(call, services, trained):
+    sick = trained(**FAR_TOO_HIGH)
+    begun = call("diagnose", run=sick, verify=True)
+    assert (begun["verification"]["state"], begun["verification"]["start"]) == ("running", "seed")
+    assert [row["run"] for row in call("list_runs")["runs"]] == [sick]
+    assert services.find("run", "latest", "run") == sick
+
+    answer = verified(call, sick)
+    (first, *_) = answer["findings"][0]["fixes"]
+    proof = first["proof"]
+    assert (proof["verdict"], proof["metric"], proof["pairs"]) == ("proven", "val_accuracy", 3)
+    assert proof["difference"] == pytest.approx(proof["with_fix"] - proof["without"])
+    assert proof["difference"] > 0.3 > proof["spread"] >= 0
+    assert "train" in first["patch"]
+    assert services.store.runs.twins(sick) == []
+    assert {path.name for path in (services.workspace.state / "runs").iterdir()} == {sick}
+    assert "(proven: val_accuracy" in call("get_run", run=sick)["findings"][0]["fix"]
+
+    begun, again = (call("diagnose", run=sick, verify=True, apply=True) for _ in range(2))
+    assert begun["started"] == again["started"]
+    assert ended(services, begun["started"])["best_score"] > 0.8
+
+
+def test_a_fix_that_does_not_help_is_said_to_have_not_helped(call, trained, services):
+    sick = trained(**FAR_TOO_HIGH | {"lr": 1.0, "epochs": 6})
+    clip = next(
+        f"{finding['code']}/{number}" if number > 1 else finding["code"]
+        for finding in call("diagnose", run=sick)["findings"]
+        for number, fix in enumerate(finding["fixes"], 1)
+        if fix["patch"] == {"train": {"grad_clip": 1.0}}
+    )
+    answer = verified(call, sick, fix=clip, apply=True)
+
+    (proof,) = proofs(answer).values()
+    assert proof["verdict"] in {"no_help", "worse", "improved"}
+    assert "started" not in answer
+    assert "nothing was started" in answer["summary"]
+    assert len(call("list_runs")["runs"]) == 1
+
+
+def test_a_killed_twin_goes_on_and_the_verification_ends(call, services, trained):
+    sick = trained(**FAR_TOO_HIGH, epochs=20)
+    call("diagnose", run=sick, verify=True)
+
+    def carried():
+        services.start_waiting()
+        return [row["owner"]["pid"] for row in services.store.runs.twins(sick) if (row["owner"] or {}).get("pid")]
+
+    os.kill(until(carried, what="a twin at work")[0], signal.SIGKILL)
+    answer = verified(call, sick)
+    assert any(proof["verdict"] == "proven" for proof in proofs(answer).values())
+    assert services.store.runs.twins(sick) == []
+
+
+@pytest.mark.parametrize("tool", ["stop_run", "delete_run"])
+def test_a_verification_ends_with_stop_and_with_the_run(call, services, trained, tool):
+    sick = trained(**FAR_TOO_HIGH, epochs=30)
+    call("diagnose", run=sick, verify=True)
+    assert services.store.runs.twins(sick)
+    call(tool, run=sick, **({"confirm": True} if tool == "delete_run" else {}))
+
+    assert services.store.runs.twins(sick) == []
+    assert services.store.queue.carried() == []
+    if tool == "stop_run":
+        assert verified(call, sick)["verification"]["done"] > 0
+
+
+def test_a_budget_that_is_too_small_is_refused_with_one_that_is_not(call, refuse, services, trained):
+    sick = trained(**FAR_TOO_HIGH, epochs=40)
+    services.store.runs.update(sick, pace=1.0)
+    error = refuse("diagnose", run=sick, verify=True)
+    assert error["code"] == "budget_too_small"
+    assert error["next_call"]["arguments"]["budget_seconds"] > 60
+    assert services.store.runs.twins(sick) == []

@@ -21,7 +21,8 @@ _TOLD = {
 
 def bad_step(trace: Trace) -> dict[str, Any]:
     """The facts of the newest attempt that had a bad step; see `AttemptRecord.facts`."""
-    return next((one.facts for one in reversed(trace.attempts) if one.facts), {})
+    found = [one.facts for one in trace.attempts if one.facts]
+    return found[-1] if found else {}
 
 
 def step_evidence(trace: Trace) -> dict[str, Any]:
@@ -38,7 +39,9 @@ def proven_cause(trace: Trace) -> tuple[str, str] | None:
     """
     facts = bad_step(trace)
     where = f"in {plain(str(facts['layer']))} at step {facts['step']}" if "layer" in facts else ""
-    rows = ", ".join(str(row) for row in facts.get("rows", ()))
+    numbers: list[int] = facts.get("rows", [])
+    rows = ", ".join(map(str, numbers))
+    norms: list[float] = facts.get("grad_norms", [])
     match facts.get("cause"):
         case "data" if not (facts["inputs_finite"] and facts["target_finite"]):
             what = "target" if facts["inputs_finite"] else "inputs"
@@ -51,7 +54,7 @@ def proven_cause(trace: Trace) -> tuple[str, str] | None:
         case "precision":
             return "precision", f"Half precision overflows {where}; in full precision the same step is finite."
         case "learning_rate":
-            grown = f", with gradient norms up to {rounded(max(norms))}" if (norms := facts.get("grad_norms")) else ""
+            grown = f", with gradient norms up to {rounded(max(norms))}" if norms else ""
             return "learning_rate", (
                 f"The updates drove the weights to {rounded(facts.get('largest_weight'))}{grown}: the learning rate "
                 f"{rounded(learning_rate(trace))} is too high" + (f"; it broke {where}." if where else ".")

@@ -89,6 +89,8 @@ def decide(
         return Decision(retry=False, kind=kind, reason=reason)
     if policy.strategy == "none" or attempt >= policy.max_attempts:
         return Decision(retry=False, kind=kind, reason=f"All {attempt} of {policy.max_attempts} attempts are used.")
+    if kind == "fixable" and not policy.repairs:
+        return Decision(retry=False, kind=kind, reason="A twin is not repaired.")
     repaired = _repaired(cause, config, changes)
     if repaired is None:
         return Decision(retry=False, kind=kind, reason="There is nothing left to change that could help.")

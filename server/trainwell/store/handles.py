@@ -47,10 +47,9 @@ def find_handle(database: Database, kind: str, text: str, argument: str) -> str:
         TrainwellError: `unknown_handle`, `ambiguous_handle`.
     """
     table = TABLES[kind]
-    newest = [
-        row["handle"]
-        for row in database.rows(f"SELECT handle FROM {table} ORDER BY created_at DESC, rowid DESC LIMIT 1000")  # noqa: S608
-    ]
+    shown = "WHERE twin_of IS NULL" if kind == "run" else ""  # a twin is found by its whole handle only
+    sql = f"SELECT handle FROM {table} {shown} ORDER BY created_at DESC, rowid DESC LIMIT 1000"  # noqa: S608
+    newest = [row["handle"] for row in database.rows(sql)]
     if text == "latest" and newest:
         return newest[0]
     if database.row(f"SELECT handle FROM {table} WHERE handle = ?", text):  # noqa: S608

@@ -10,6 +10,7 @@ from trainwell.store.handles import find_handle
 from trainwell.store.queue import Queue
 from trainwell.store.records import History
 from trainwell.store.runs import Runs
+from trainwell.store.verifications import Verifications
 from trainwell.store.workspace import Workspace
 
 
@@ -22,12 +23,15 @@ class Store:
     queue: Queue
     history: History
     artifacts: Artifacts
+    verifications: Verifications
 
     @classmethod
     def open(cls, workspace: Workspace) -> Store:
         """Open the workspace's database, made where it is missing."""
         database = Database(workspace.database)
-        return cls(database, Runs(database), Queue(database), History(database), Artifacts(database))
+        return cls(
+            database, Runs(database), Queue(database), History(database), Artifacts(database), Verifications(database)
+        )
 
     def find(self, kind: str, text: str, argument: str) -> str:
         """The handle that an agent's words mean; `kind` is data, model, run or ckpt."""

@@ -1,28 +1,34 @@
 """Explain what is wrong with a run, or with symptoms, a log or numbers that you tell.
 
-Symptom, cause, evidence, and fixes as calls that are ready to send. apply starts the repaired run. Changes nothing
-else.
+Symptom, cause, evidence, and fixes as calls that are ready to send. apply starts the repaired run. verify first tries
+the fixes on short twins of the run, in the background: ask again with the same call.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import anyio
 
 from trainwell.contract.answers import Answer, Hints
 from trainwell.contract.errors import TrainwellError, next_call
 from trainwell.contract.findings import Finding
 from trainwell.contract.specs import Spec
 from trainwell.diagnosis import WHAT_TO_TELL, diagnose, told
-from trainwell.runs.story import trace_of
+from trainwell.runs.story import findings_of
+from trainwell.runs.verification import progress, settle
+from trainwell.tools import verifying
 from trainwell.tools.repairing import chosen, fixable, start_repaired
 from trainwell.tools.services import Services
 
 if TYPE_CHECKING:
-    from trainwell.contract.trace import Trace
+    from trainwell.contract.verification import Verification
+    from trainwell.tools.repairing import Candidate
 
 TITLE = "Diagnose"
 HINTS = Hints(read_only=False, destructive=False, idempotent=False)
 MOST_IN_SUMMARY = 3
+POLL_SECONDS = 0.1
 
 
 class Arguments(Spec):
@@ -43,25 +49,33 @@ class Arguments(Spec):
 class Result(Answer):
     """Findings, most important first; none means that the rules see nothing wrong.
 
-    `started` is the repaired run, `applied` the fix that it has.
+    `started` is the repaired run, `applied` the fix that it has. `verification` tells how far the trial of the fixes
+    is; when it is over, each fix that was tried has its `proof`.
     """
 
     run: str | None = None
     findings: list[Finding]
     started: str | None = None
     applied: str | None = None
+    verification: dict[str, Any] | None = None
 
 
 async def call(services: Services, arguments: Arguments) -> Result:
     """Ask the rules, and carry out what they propose if that is asked for."""
     _check(arguments)
     if arguments.run is None:
-        return _told(None, told(arguments.symptoms, arguments.log, arguments.metrics))
+        findings = diagnose(told(arguments.symptoms, arguments.log, arguments.metrics))
+        return _told(None, findings, f"These words match no known fault. {WHAT_TO_TELL}")
     run = services.find("run", arguments.run, "run")
-    trace = trace_of(services.store, run)
-    if not arguments.apply:
-        return _told(run, trace)
-    return await _applied(services, run, diagnose(trace), arguments)
+    settle(services.store, run)
+    findings = findings_of(services.store, run)
+    if not (arguments.apply or arguments.verify):
+        return _told(run, findings, _nothing_wrong(services, run))
+    found = fixable(services, run, findings)
+    taken = chosen(found, arguments.fix)
+    if arguments.verify:
+        return await _verified(services, run, [taken] if taken else found, arguments)
+    return await _applied(services, run, taken or found[0], arguments.idempotency_key)
 
 
 def _check(arguments: Arguments) -> None:
@@ -89,31 +103,72 @@ def _check(arguments: Arguments) -> None:
         )  # fmt: skip
 
 
-def _told(run: str | None, trace: Trace) -> Result:
-    findings = diagnose(trace)
+def _told(run: str | None, findings: list[Finding], otherwise: str) -> Result:
     if not findings:
-        said = _nothing_wrong(run, trace)
-        return Result(summary=said, run=run, findings=[], next_call=next_call("evaluate", run=run) if run else None)
+        following = next_call("evaluate", run=run) if run else None
+        return Result(summary=otherwise, run=run, findings=[], next_call=following)
     lines = [f"{one.severity}: {one.symptom} Cause: {one.cause}" + (f" Fix: {one.fixes[0].reason}" if one.fixes else "")
              for one in findings[:MOST_IN_SUMMARY]]  # fmt: skip
     ready = next((fix.next_call for one in findings for fix in one.fixes if fix.next_call), None)
     return Result(summary="\n".join(lines), run=run, findings=findings, next_call=ready)
 
 
-async def _applied(services: Services, run: str, findings: list[Finding], arguments: Arguments) -> Result:
-    found = fixable(services, run, findings)
-    taken = chosen(found, arguments.fix) or found[0]
-    started = await start_repaired(services, run, taken.fix, arguments.idempotency_key)
+async def _applied(services: Services, run: str, taken: Candidate, key: str | None) -> Result:
+    started = await start_repaired(services, run, taken.fix, key)
     return Result(
-        summary=f"{started} is {run} with {taken.fix.changes}: {taken.fix.reason}\n"
-        f"Expected: {taken.fix.expected}",
-        run=run, findings=findings, started=started, applied=taken.name,
+        summary=f"{started} is {run} with {taken.fix.changes}: {taken.fix.reason}\nExpected: {taken.fix.expected}",
+        run=run, findings=findings_of(services.store, run), started=started, applied=taken.name,
         next_call=next_call("get_run", run=started, wait_seconds=20),
     )  # fmt: skip
 
 
-def _nothing_wrong(run: str | None, trace: Trace) -> str:
-    if run is None:
-        return f"These words match no known fault. {WHAT_TO_TELL}"
-    state = "" if trace.finished else " so far"
-    return f"The rules see nothing wrong with {run}{state}: {len(trace.epochs)} epochs looked at."
+async def _verified(services: Services, run: str, found: list[Candidate], arguments: Arguments) -> Result:
+    """Begin a verification, tell how far it is, or tell what it has shown and apply the best."""
+    known = services.store.verifications.find(run)
+    if known is None or not verifying.is_answered(known, found, arguments.budget_seconds):
+        known = await verifying.begin(services, run, found, arguments.budget_seconds)
+    known = await _waited(services, run, known, arguments.wait_seconds)
+    now = progress(services.store, run, known)
+    shown = {**now, "start": known.start, "seeds": list(known.seeds), "number": known.number}
+    lines = verifying.told(known, now)
+    best = verifying.best_proven(known, found) if known.over else None
+    if best is not None and arguments.apply:
+        key = arguments.idempotency_key or f"proven by {known.number}"  # however often it is asked, one run
+        applied = await _applied(services, run, best, key)
+        return applied.model_copy(update={"summary": "\n".join([*lines, applied.summary]), "verification": shown})
+    if known.over and best is None:
+        lines.append("No fix is proven: nothing was started." if arguments.apply else "No fix is proven.")
+    return Result(
+        summary="\n".join(lines), run=run, findings=findings_of(services.store, run), verification=shown,
+        next_call=_following(run, known, best, arguments),
+    )  # fmt: skip
+
+
+async def _waited(services: Services, run: str, known: Verification, seconds: float) -> Verification:
+    """The verification after it is over, or after so many seconds."""
+    with anyio.move_on_after(seconds):
+        while not known.over:
+            await anyio.sleep(POLL_SECONDS)
+            services.start_waiting()
+            known = settle(services.store, run) or known
+            if services.progress and not known.over:
+                now = progress(services.store, run, known)
+                await services.progress(now["done"], now["twins"], "twins")
+    return known
+
+
+def _following(run: str, known: Verification, best: Candidate | None, arguments: Arguments) -> dict[str, Any]:
+    """Ask again while it goes on; apply what is proven; else try with more time."""
+    same: dict[str, Any] = {"run": run, "verify": True, "budget_seconds": arguments.budget_seconds}
+    same |= {"fix": arguments.fix} if arguments.fix else {}
+    if not known.over:
+        return next_call("diagnose", **same, apply=arguments.apply, wait_seconds=20)
+    if best is not None:
+        return next_call("diagnose", **same, apply=True)
+    return next_call("get_run", run=run, detail="full")
+
+
+def _nothing_wrong(services: Services, run: str) -> str:
+    state = "" if services.store.runs.get(run)["ended_at"] is not None else " so far"
+    epochs = len(services.store.history.epochs(run))
+    return f"The rules see nothing wrong with {run}{state}: {epochs} epochs looked at."

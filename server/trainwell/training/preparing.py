@@ -112,7 +112,9 @@ class Loop:
     @property
     def last_epoch(self) -> int:
         """Epochs of the whole run, as things stand."""
-        return self.config.epochs if self.ending.until is None else self.ending.until
+        last = self.config.epochs if self.ending.until is None else self.ending.until
+        until = self.job.spec.until
+        return last if until is None else min(last, until)
 
     @property
     def total_steps(self) -> int:

@@ -24,6 +24,7 @@ from trainwell.runs.queue import end_attempt, next_start_in, take_over
 from trainwell.runs.record import keep
 from trainwell.runs.story import judge
 from trainwell.runs.supervisor import start_runs
+from trainwell.runs.verification import settle
 from trainwell.store.atomic import sweep
 from trainwell.store.store import Store
 from trainwell.store.workspace import Workspace
@@ -72,12 +73,28 @@ def main(request: dict[str, Any]) -> None:
         reserve.release()
         end_attempt(store, run, attempt, cause_of(error), told(error), facts_of(error))
     reserve.release()
-    keep(workspace, store, run)
-    finish_report(workspace, store, run)
-    if store.runs.get(run)["cause"] == "terminated":
+    if close(workspace, store, run) == "terminated":
         launch_successor(workspace)  # who asked this process to end does not want it to wait for others
         return
     move_on(workspace, store)
+
+
+def close(workspace: Workspace, store: Store, run: str) -> str | None:
+    """What follows the end of an attempt: record and picture; of a twin, the judgement of what all of them show.
+
+    Returns:
+        The cause of a failure.
+    """
+    try:
+        row = store.runs.get(run)
+    except KeyError:  # a twin that another one's worker has judged, or somebody has cancelled
+        return None
+    if row["twin_of"] is not None:
+        settle(store, row["twin_of"])
+    else:
+        keep(workspace, store, run)
+        finish_report(workspace, store, run)
+    return row["cause"]
 
 
 def go_to(place: str | None) -> None:
