@@ -118,20 +118,26 @@ def proofs(answer):
     }
 
 
-def test_a_lower_rate_is_proven_with_numbers_told_by_get_run_and_applied_once(call, services, trained):
+@pytest.mark.slow
+def test_a_lower_rate_is_proven_though_a_twin_is_killed_told_by_get_run_and_applied_once(call, services, trained):
     sick = trained(**FAR_TOO_HIGH)
     begun = call("diagnose", run=sick, verify=True)
     assert (begun["verification"]["state"], begun["verification"]["start"]) == ("running", "seed")
     assert [row["run"] for row in call("list_runs")["runs"]] == [sick]
     assert services.find("run", "latest", "run") == sick
 
+    def carried():
+        services.start_waiting()
+        return [row["owner"]["pid"] for row in services.store.runs.twins(sick) if (row["owner"] or {}).get("pid")]
+
+    os.kill(until(carried, what="a twin at work")[0], signal.SIGKILL)
     answer = verified(call, sick)
     (first, *_) = answer["findings"][0]["fixes"]
     proof = first["proof"]
-    assert (proof["verdict"], proof["metric"], proof["pairs"]) == ("proven", "val_accuracy", 3)
+    assert (proof["verdict"], proof["metric"]) == ("proven", "val_accuracy")
     assert proof["difference"] == pytest.approx(proof["with_fix"] - proof["without"])
-    assert proof["difference"] > 0.3 > proof["spread"] >= 0
-    assert "train" in first["patch"]
+    assert proof["difference"] > max(0.1, proof["spread"])
+    assert "lr" in first["patch"]["train"]
     assert services.store.runs.twins(sick) == []
     assert {path.name for path in (services.workspace.state / "runs").iterdir()} == {sick}
     assert "(proven: val_accuracy" in call("get_run", run=sick)["findings"][0]["fix"]
@@ -141,10 +147,11 @@ def test_a_lower_rate_is_proven_with_numbers_told_by_get_run_and_applied_once(ca
     assert ended(services, begun["started"])["best_score"] > 0.8
 
 
-def test_a_fix_that_does_not_help_is_said_to_have_not_helped(call, trained, services):
-    sick = trained(**FAR_TOO_HIGH | {"lr": 1.0, "epochs": 6})
+@pytest.mark.slow
+def test_a_fix_that_does_not_help_is_said_to_have_not_helped(call, trained):
+    sick = trained(**FAR_TOO_HIGH | {"epochs": 5})
     clip = next(
-        f"{finding['code']}/{number}" if number > 1 else finding["code"]
+        f"{finding['code']}/{number}"
         for finding in call("diagnose", run=sick)["findings"]
         for number, fix in enumerate(finding["fixes"], 1)
         if fix["patch"] == {"train": {"grad_clip": 1.0}}
@@ -158,37 +165,22 @@ def test_a_fix_that_does_not_help_is_said_to_have_not_helped(call, trained, serv
     assert len(call("list_runs")["runs"]) == 1
 
 
-def test_a_killed_twin_goes_on_and_the_verification_ends(call, services, trained):
-    sick = trained(**FAR_TOO_HIGH, epochs=20)
-    call("diagnose", run=sick, verify=True)
-
-    def carried():
-        services.start_waiting()
-        return [row["owner"]["pid"] for row in services.store.runs.twins(sick) if (row["owner"] or {}).get("pid")]
-
-    os.kill(until(carried, what="a twin at work")[0], signal.SIGKILL)
-    answer = verified(call, sick)
-    assert any(proof["verdict"] == "proven" for proof in proofs(answer).values())
-    assert services.store.runs.twins(sick) == []
-
-
-@pytest.mark.parametrize("tool", ["stop_run", "delete_run"])
-def test_a_verification_ends_with_stop_and_with_the_run(call, services, trained, tool):
-    sick = trained(**FAR_TOO_HIGH, epochs=30)
-    call("diagnose", run=sick, verify=True)
+def test_a_verification_ends_with_stop_and_with_the_run_and_a_budget_must_suffice(call, refuse, services, trained):
+    sick = trained(**FAR_TOO_HIGH)
+    call("diagnose", run=sick, verify=True, fix="1")
     assert services.store.runs.twins(sick)
-    call(tool, run=sick, **({"confirm": True} if tool == "delete_run" else {}))
-
+    assert "cancelled" in call("stop_run", run=sick)["summary"]
     assert services.store.runs.twins(sick) == []
-    assert services.store.queue.carried() == []
-    if tool == "stop_run":
-        assert verified(call, sick)["verification"]["done"] > 0
 
-
-def test_a_budget_that_is_too_small_is_refused_with_one_that_is_not(call, refuse, services, trained):
-    sick = trained(**FAR_TOO_HIGH, epochs=40)
-    services.store.runs.update(sick, pace=1.0)
+    pace = services.store.runs.get(sick)["pace"]
+    services.store.runs.update(sick, pace=10.0)
     error = refuse("diagnose", run=sick, verify=True)
     assert error["code"] == "budget_too_small"
     assert error["next_call"]["arguments"]["budget_seconds"] > 60
+    services.store.runs.update(sick, pace=pace)
+
+    call("diagnose", run=sick, verify=True, fix="1")
+    call("delete_run", run=sick, confirm=True)
     assert services.store.runs.twins(sick) == []
+    assert services.store.queue.carried() == []
+    assert list((services.workspace.state / "runs").glob("run_twin*")) == []

@@ -294,7 +294,8 @@ class _Carried:
             )
         )
         recorder.flush()
-        record_end(self.store, run, self.attempt, current, outcome, self.log)
+        cause = recorder.alarm.code if recorder.alarm else None
+        record_end(self.store, run, self.attempt, current, outcome, self.log, cause=cause)
         return outcome
 
     def _stream(self) -> Stream | None:

@@ -20,6 +20,7 @@ MOST_FIXES, MOST_SEEDS, FEWEST_SEEDS = 3, 3, 2
 BESIDE_SECONDS = 0.5
 # No twin is shorter than this share of its run, or than so many epochs; with less room fewer fixes are tried.
 LEAST_SHARE, LEAST_SHARE_OF_ONE, FEWEST_EPOCHS = 0.25, 0.1, 3
+ROUNDING = 1e-9
 # A clear difference is at least so large: of a score between 0 and 1, and of a loss as a share of what it was.
 SCORE_MATTERS, LOSS_MATTERS = 0.01, 0.05
 
@@ -62,7 +63,7 @@ def divide(lengths: Sequence[Length], budget_seconds: float) -> Division | None:
     ways += [(FEWEST_SEEDS, 2, LEAST_SHARE_OF_ONE)]
     for seeds, some, least in ways:
         share = _share(lengths[:some], seeds, budget_seconds)
-        if share >= max(length.least_share(least) for length in lengths[:some]):
+        if share >= max(length.least_share(least) for length in lengths[:some]) - ROUNDING:
             return Division(seeds, some, share)
     return None
 

@@ -76,8 +76,8 @@ def settle(store: Store, run: str) -> Verification | None:
         settled = known.model_copy(update={"arms": tuple(arms), "over": True})
         store.verifications.put(run, settled)
         judge(store, run)
-    for twin in rows:
-        delete(store, twin, folder_of(store, twin))
+        for twin in rows:  # with the verdict: who hears that it is over finds no twin left
+            delete(store, twin, folder_of(store, twin))
     return settled
 
 

@@ -127,6 +127,8 @@ def _standing(store: Store, row: Row) -> dict[str, Any]:
 
 def reason(row: Row) -> str | None:
     """Why a run ended, or why it is tried again."""
+    if row["outcome"] == "finding" and row["cause"]:
+        return f"finding: {row['cause']}"
     return row["message"] if row["state"] in {"failed", "retrying"} else row["outcome"]
 
 

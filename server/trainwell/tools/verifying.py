@@ -14,6 +14,7 @@ from trainwell.contract.text import rounded
 from trainwell.contract.verification import Arm, Verification
 from trainwell.diagnosis import diagnose
 from trainwell.runs.queue import changes_so_far
+from trainwell.runs.repairs import GOES_ON
 from trainwell.runs.room import require_room
 from trainwell.runs.story import trace_of
 from trainwell.runs.twins import BESIDE_SECONDS, FEWEST_EPOCHS, MOST_FIXES, Length, divide, needed_seconds
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from trainwell.tools.repairing import Candidate
     from trainwell.tools.services import Services
 
-#: Arguments of train with which a training may go on from a checkpoint of one without them.
-FORKABLE = {"lr", "grad_clip", "weight_decay", "label_smoothing"}
 #: A twin that takes this many times what was expected, and some seconds, is cut off.
 TIMES_EXPECTED, SECONDS_MORE = 2.0, 5.0
 
@@ -166,7 +165,7 @@ def _healthy_epoch(services: Services, run: str, found: Sequence[Candidate]) -> 
     """The epoch of the newest checkpoint, if fixes may go on from it and their findings did not show yet; else 0."""
     store, folder = services.store, services.workspace.run_dir(run) / "checkpoints"
     if changes_so_far(store, run) or any(
-        set(one.fix.patch) != {"train"} or not one.fix.patch["train"].keys() <= FORKABLE for one in found
+        set(one.fix.patch) != {"train"} or not one.fix.patch["train"].keys() <= GOES_ON for one in found
     ):
         return 0
     epoch = _newest_epoch(folder)

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 # The word of should_stop that means: another process has taken the run over. Then nothing more is written.
 SUPERSEDED = "superseded"
+# The word that means: the next attempt goes back to a state before this one. Then this one is not saved.
+REPAIR = "repair"
 # Seconds between two looks at the outside world, two progress reports, two readings of the device.
 LOOK_SECONDS, PROGRESS_SECONDS, READ_SECONDS = 0.1, 0.2, 1.0
 
@@ -65,6 +67,7 @@ class FitJob:
         on_progress: Called with (step, total steps, epoch) at most every 0.2 s.
         should_stop: Asked every 0.1 s and after each epoch; a word ends the run in good order for that reason.
         on_save: Called before a checkpoint is written: what was reported so far must outlive it.
+        healthy_step: The newest step that was sound as far as anybody knows; a checkpoint not after it is kept.
         on_note: Told in words what belongs into the run's record: a damaged checkpoint, say.
         on_change: Told of an adjustment that was made within the attempt, as in `adjustments`.
         pulse: Counts steps, for a watchdog.
@@ -83,6 +86,7 @@ class FitJob:
     on_progress: Callable[[int, int, int], None] = _nothing
     should_stop: Callable[[], str | None] = _nothing
     on_save: Callable[[], None] = _nothing
+    healthy_step: Callable[[], int | None] = _nothing
     on_note: Callable[[str], None] = _nothing
     on_change: Callable[[dict[str, Any]], None] = _nothing
     pulse: Pulse = field(default_factory=Pulse)
@@ -148,7 +152,7 @@ def fit(job: FitJob) -> FitOutcome:
             with suppress(RuntimeError):
                 loop.kept.restore_initial()
             raise
-        if reason != SUPERSEDED:
+        if reason not in {SUPERSEDED, REPAIR}:
             _finish(loop, reason)
         else:
             loop.saver.wait()

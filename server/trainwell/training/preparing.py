@@ -220,7 +220,7 @@ def prepare(job: FitJob) -> Loop:
         TrainwellError: nothing_to_train, augmentation_does_not_fit.
     """
     spec = job.spec
-    known = {key: job.adjustments[key] for key in ("lr", "grad_clip") if key in job.adjustments}
+    known = {key: value for key, value in job.adjustments.items() if key in type(spec.config).model_fields}
     config = spec.config.model_copy(update=known)
     saver = Saver(job.folder, job.log)
     stream = job.stream
