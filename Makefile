@@ -4,6 +4,7 @@
 #   make schemas   writes schemas/ and the README's tables     make bench     the speed of the engine, side by side
 #   make faults    real harm to real processes, long form, with a table
 #   make clients   connects Claude Code and the Inspector      make clean     takes .venv and caches away
+#   make browser   what tests/page needs besides Chromium
 
 PYTHON ?= python3
 VENV := .venv
@@ -13,7 +14,7 @@ PYTEST ?= $(BIN)/python -m pytest
 # Much of the time a test waits for processes that it started: one test process a core, a whole file each.
 AT_ONCE := -n auto --dist loadfile
 
-.PHONY: demo test faults lint schemas bench clients coverage coverage-report clean
+.PHONY: demo test faults lint schemas bench browser clients coverage coverage-report clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.has-datasets
@@ -38,6 +39,10 @@ schemas: $(VENV)/.has-test
 
 bench: $(VENV)/.has-bench
 	$(BIN)/python -m tests.benchmarks
+
+# Chromium itself comes from the system: apt-get install chromium.
+browser: $(VENV)/.has-browser
+	cd tests/page/host && npm install --no-audit --no-fund --loglevel=error
 
 clients: $(VENV)/.has-clients
 	$(BIN)/python -m tests.clients

@@ -80,6 +80,9 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--host", default="127.0.0.1", help="with --http: a name of this machine to itself")
     serve.add_argument("--port", type=int, default=HTTP_PORT, help="with --http; 0 is any that is free")
     _add_permissions(serve, default=argparse.SUPPRESS)  # a flag that is missing here leaves what stands before `serve`
+    dashboard = command("dashboard", _dashboard, "show the runs in a browser, live; ends with Ctrl-C, the runs go on")
+    dashboard.add_argument("--port", type=int, default=0, help="default: any that is free")
+    dashboard.add_argument("--no-browser", action="store_true", help="tell the address only")
     call = command("call", _call, "call a tool; exit code 0 or 1")
     call.add_argument("--json", action="store_true", help="print the structured answer alone")
     call.add_argument("tool")
@@ -128,6 +131,19 @@ def _serve(options: argparse.Namespace) -> int:
         anyio.run(serve_http, services, options.host, options.port)
     else:
         anyio.run(serve, services)
+    return OK
+
+
+def _dashboard(options: argparse.Namespace) -> int:
+    import webbrowser
+
+    import anyio
+
+    from trainwell.protocol.http import serve_http
+
+    show = None if options.no_browser else webbrowser.open
+    services = replace(_open(options), client=f"server {os.getpid()}")
+    anyio.run(serve_http, services, "127.0.0.1", options.port, show)
     return OK
 
 
