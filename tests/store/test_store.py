@@ -10,7 +10,7 @@ import pytest
 from tests.factories import add_run, model_spec, prepared_data, run_spec
 from trainwell.contract.errors import TrainwellError
 from trainwell.contract.findings import Finding
-from trainwell.contract.trace import AttemptRecord, EpochRecord
+from trainwell.contract.trace import AttemptRecord, EpochRecord, SignalRecord
 from trainwell.store.migrations import backup_path
 from trainwell.store.store import Store
 from trainwell.store.workspace import Workspace
@@ -30,6 +30,14 @@ def test_what_goes_in_comes_out_and_nan_is_a_value_like_any_other(store):
     assert found is not None
     assert math.isnan(found.train_loss)
     assert {**asdict(found), "train_loss": 0} == {**asdict(record), "train_loss": 0}
+    signals = [SignalRecord(step, 1, loss=2.0, grad_norms={"0.weight": 0.5}, dead={"1": 0.25}) for step in (0, 3, 9)]
+    store.history.put_signals(spec.run, reversed(signals))
+    assert store.history.signals(spec.run) == signals
+    store.history.forget_signals_from(spec.run, 3)
+    assert store.history.signals(spec.run) == signals[:1]
+    store.history.put_facts(spec.run, {"loss0": math.inf, "frozen": []})
+    store.history.put_facts(spec.run, {"frozen": ["0.weight"]})
+    assert store.history.facts(spec.run) == {"loss0": math.inf, "frozen": ["0.weight"]}
     attempt = AttemptRecord(1, 5.0, changes={"lr": 0.1})
     store.history.put_attempt(spec.run, attempt)
     assert store.history.attempts(spec.run) == [attempt]

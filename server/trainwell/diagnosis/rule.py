@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Rule(Protocol):
-    """What a file under `rules/` offers."""
+    """What a file under `rules/` offers; besides, `EXPLAINS`: codes of rules whose findings follow from this one's."""
 
     def check(self, trace: Trace) -> Finding | None:
         """Judge a trace; None when the rule has nothing to say."""
@@ -26,3 +26,9 @@ def rules() -> dict[str, Rule]:
     package = import_module("trainwell.diagnosis.rules")
     names = sorted(module.name for module in iter_modules(package.__path__) if not module.name.startswith("_"))
     return {name: cast("Rule", import_module(f"{package.__name__}.{name}")) for name in names}
+
+
+@cache
+def explained_by(code: str) -> frozenset[str]:
+    """The codes of what follows from the finding of this code."""
+    return frozenset(vars(rules()[code]).get("EXPLAINS", ()))

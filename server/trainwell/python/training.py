@@ -285,6 +285,8 @@ class _Carried:
                 adjustments=self.changes,
                 on_first_step=recorder.first_step,
                 on_epoch=on_epoch,
+                on_signals=recorder.signals,
+                on_facts=recorder.facts,
                 on_progress=recorder.progress,
                 should_stop=lambda: INTERRUPTED if self.interrupts else recorder.should_stop(),
                 on_save=recorder.flush,

@@ -42,6 +42,7 @@ def trace_of(store: Store, run: str, *, finished: bool | None = None) -> Trace:
     resolved = {name: row["plan"][name] for name in ("batch_size", "precision", "total_steps") if name in row["plan"]}
     return Trace(
         epochs=tuple(store.history.epochs(run)),
+        signals=tuple(store.history.signals(run)),
         attempts=tuple(attempts),
         config={
             **spec.config.model_dump(),
@@ -67,6 +68,7 @@ def trace_of(store: Store, run: str, *, finished: bool | None = None) -> Trace:
             "warnings": [warning.code for warning in spec.data.warnings],
             "inputs": [list(tensor.shape) for tensor in spec.data.inputs],
         },
+        facts=store.history.facts(run),
         error=row["message"],
         # No call of a tool could repeat a run of a Python program.
         handles={"run": run, **({"model": row["model"], "data": row["data"]} if ours else {})},

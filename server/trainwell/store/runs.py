@@ -139,7 +139,7 @@ class Runs:
 
     def delete(self, handle: str) -> None:
         """Remove a run and its history; call it within a transaction."""
-        for table in ("attempts", "epochs", "findings"):
+        for table in ("attempts", "epochs", "signals", "facts", "findings"):
             self._database.execute(f"DELETE FROM {table} WHERE run = ?", handle)  # noqa: S608
         self._database.execute("DELETE FROM verifications WHERE run = ?", handle)
         self._database.execute("DELETE FROM runs WHERE handle = ?", handle)

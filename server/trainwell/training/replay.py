@@ -19,7 +19,7 @@ import torch
 
 from trainwell.training.batches import Batches
 from trainwell.training.timing import undisturbed
-from trainwell.training.watching import Watch, is_finite, largest
+from trainwell.training.tracing import Watch, is_finite, largest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,120 +1,197 @@
-"""The first tensor of a forward and backward pass that is not finite, and the layer that made it."""
+"""Steps that are looked at closely: gradients, updates and units, tensor by tensor and layer by layer.
 
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+The first eight steps of a run, then one in fifty or fewer. A looked-at step is made by the same calls as any other and
+draws no random number, so the losses are the same, bit for bit, with and without. What is measured waits on the device.
+"""
+
+# torch has no public name for its list operations.
+# pyright: reportPrivateUsage=false, reportPrivateImportUsage=false, reportUnknownMemberType=false
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import time
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
-from torch import Tensor
+
+from trainwell.contract.trace import SignalRecord
+from trainwell.training.activations import Activations, spread
+from trainwell.training.opening import facts_of, opening_of
+from trainwell.training.step import norms, together
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from types import TracebackType
+    from collections.abc import Sequence
 
-    from torch import nn
-    from torch.utils.hooks import RemovableHandle
+    from torch import Tensor
+
+    from trainwell.training.fit import FitJob
+    from trainwell.training.preparing import Loop
+    from trainwell.training.step import Stepper
+
+# The first steps of a run show most, one after the other.
+FIRST_STEPS = 8
+# Steps between two later looks, at least; and about how many looks a whole run gets, at most.
+INTERVAL, MOST_LOOKS = 50, 128
+# Looks may take this share of the training time.
+COST_SHARE = 0.02
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where it went wrong: a module's name (or `loss`), and which of its tensors."""
+class _Look:
+    """One step, not yet read. `values` is one vector: loss, norm, scale, then by tensor, then by layer."""
 
-    layer: str
-    tensor: str
+    step: int
+    epoch: int
+    lr: float
+    names: list[str]
+    layers: list[str]
+    values: Tensor
 
 
-class Watch:
-    """Looks at what every module of a network takes and gives while it is entered.
+@dataclass
+class Watcher:
+    """Looks at steps and remembers what it saw until the host reads it.
 
     Attributes:
-        place: The first that was not finite; None when all is well.
-        output: What the network gave.
+        stepper: Makes the steps.
+        at: The next step to look at, counted over the run.
+        interval: Steps between two looks.
+        activations: Listens to the units; None where the step is compiled, for a hook would compile it anew.
+        facts: What the network showed before its first step, until they are told.
     """
 
-    def __init__(self, module: nn.Module) -> None:
-        self.place: Place | None = None
-        self.output: Tensor | None = None
-        self._module = module
-        self._handles: list[RemovableHandle] = []
+    stepper: Stepper
+    at: int
+    interval: int
+    activations: Activations | None
+    facts: dict[str, Any] | None = None
+    _no_gradient: list[str] = field(default_factory=list[str])
+    _waiting: list[_Look] = field(default_factory=list[_Look])
+    _left_at: tuple[int, float] | None = None
 
-    def __enter__(self) -> Watch:
-        for name, layer in self._module.named_modules():
-            self._handles.append(layer.register_forward_hook(self._forward(name or "network")))
-        return self
+    def look(self, inputs: Sequence[Tensor], target: Tensor, lr: float, *, epoch: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Make the step as `Stepper` does and see what it did.
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        for handle in self._handles:
-            handle.remove()
+        Returns:
+            The loss, the gradient norm, and ||change|| / ||weights|| over all weights, each () on the device.
+        """
+        began = time.perf_counter()
+        stepper, optimizer = self.stepper, self.stepper.optimizer
+        before = [weight.clone() for weight in optimizer.weights]
+        scale = stepper.scale.clone()
+        heard: dict[str, Tensor] = {}
+        with nullcontext() if self.activations is None else self.activations.listening(heard):
+            loss, norm = stepper(inputs, target, lr)
+        sizes = norms(before)
+        torch._foreach_sub_(before, optimizer.weights)
+        changes = norms(before)
+        parts = [torch.stack([loss.float(), norm.float(), scale]), stepper.gradient_norms / scale, sizes, changes]
+        names = optimizer.names[: len(before)]
+        self._waiting.append(_Look(self.at, epoch, lr, names, list(heard), torch.cat([*parts, *heard.values()])))
+        if self.facts is not None:
+            self._no_gradient = [
+                name for name, weight in zip(names, optimizer.parameters, strict=True) if weight.grad is None
+            ]
+        self._looked(began, time.perf_counter())
+        return loss, norm, together(changes) / together(sizes)
 
-    def judge_loss(self, output: Tensor, loss: Tensor, target: Tensor) -> None:
-        """Take in the end of the forward pass."""
-        self.output = output.detach()
-        if self.place is None and not is_finite(loss):
-            self.place = Place("loss", "loss" if is_finite(target) else "target")
+    def _looked(self, began: float, ended: float) -> None:
+        """Choose the next step, later where looks are dear beside the steps between them (times in s)."""
+        if self._left_at is not None and self.at >= FIRST_STEPS:
+            step, since = self._left_at
+            usual = (began - since) / max(1, self.at - step)
+            while ended - began - usual > COST_SHARE * usual * self.interval:
+                self.interval *= 2
+        self._left_at = (self.at + 1, ended)
+        self.at += 1 if self.at + 1 < FIRST_STEPS else self.interval
 
-    def judge_gradients(self) -> None:
-        """Take in the end of the backward pass: gradients that no layer's output had, its weights may have."""
-        if self.place is not None:
+    def tell(self, job: FitJob) -> None:
+        """Hand on what was seen since the last time; the one wait for the device."""
+        if not self._waiting:
             return
-        for name, parameter in self._module.named_parameters():
-            if parameter.grad is not None and not is_finite(parameter.grad):
-                self.place = Place(name.rpartition(".")[0] or "network", "gradient")
-                return
+        looks, self._waiting = self._waiting, []
+        values = cast("list[float]", torch.cat([look.values for look in looks]).tolist())
+        records: list[SignalRecord] = []
+        for look in looks:
+            mine, values = values[: look.values.numel()], values[look.values.numel() :]
+            records.append(_record(look, mine, self._matrices(look.names), scaled=self.stepper.growth is not None))
+        if self.facts is not None:
+            job.on_facts(self.facts | opening_of(records[0], self._no_gradient))
+            self.facts = None
+        job.on_signals(records)
 
-    def _forward(self, name: str) -> Any:
-        def look(layer: nn.Module, taken: tuple[Any, ...], given: Any) -> None:
-            if self.place is None and not all(is_finite(tensor) for tensor in _tensors(given)):
-                self.place = Place(name, _guilty(layer, taken))
-            for tensor in _tensors(given):
-                if tensor.requires_grad:
-                    tensor.register_hook(self._backward(name))
-
-        return look
-
-    def _backward(self, name: str) -> Any:
-        def look(gradient: Tensor) -> None:
-            if self.place is None and not is_finite(gradient):
-                self.place = Place(name, "gradient")
-
-        return look
+    def _matrices(self, names: list[str]) -> list[int]:
+        """The numbers of the tensors that are told of: matrices, for biases and norms follow them."""
+        weights = self.stepper.optimizer.weights
+        chosen = [number for number in range(len(names)) if number < len(weights) and weights[number].ndim > 1]
+        return spread(chosen or list(range(len(names))))
 
 
-def _guilty(layer: nn.Module, taken: tuple[Any, ...]) -> str:
-    """Of a layer that gave what is not finite: what it took, what it holds, or what it made of them."""
-    if not all(is_finite(tensor) for tensor in _tensors(taken)):
-        return "input"
-    held = (*layer.parameters(), *layer.buffers())
-    return "activation" if all(is_finite(tensor) for tensor in held) else "weight"
+def watch(loop: Loop) -> Watcher:
+    """A watcher that looks at the next step first."""
+    interval = max(INTERVAL, math.ceil(loop.total_steps / MOST_LOOKS))
+    return Watcher(loop.stepper, loop.step, interval, None if loop.setup.compile else Activations(loop.module))
 
 
-def _tensors(value: Any) -> Iterable[Tensor]:
-    """The tensors in what a module takes or gives."""
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, dict):
-        yield from _tensors(tuple(cast("dict[Any, Any]", value).values()))
-    elif isinstance(value, list | tuple):
-        for part in cast("list[Any]", value):
-            yield from _tensors(part)
+def next_close(loop: Loop, number: int, probe_at: int) -> int:
+    """The first step of this epoch, from `number` on, that is not made as any other; -1 when there is none."""
+    looked = [] if loop.watcher is None else [loop.watcher.at - loop.epoch * loop.batches.count]
+    return min((at for at in (probe_at, *looked) if at >= number), default=-1)
 
 
-def is_finite(tensor: Tensor) -> bool:
-    """Whether every number is finite; whole numbers always are."""
-    return not tensor.is_floating_point() or bool(torch.isfinite(tensor).all())
+def step_closely(
+    loop: Loop, inputs: Sequence[Tensor], target: Tensor, rate: float, number: int, probe_at: int
+) -> tuple[Tensor, Tensor]:
+    """Make a step and measure: all that a watcher sees, or only how far the weights moved, once an epoch."""
+    watcher, at = loop.watcher, loop.epoch * loop.batches.count + number
+    if watcher is None or watcher.at != at:
+        loss, norm, loop.update_ratio = loop.stepper.probed(inputs, target, rate)
+        return loss, norm
+    if at == 0:
+        watcher.facts = _meet(loop, inputs, target)
+    loss, norm, moved = watcher.look(inputs, target, rate, epoch=loop.epoch + 1)
+    if number == probe_at:
+        loop.update_ratio = moved
+    return loss, norm
 
 
-def largest(tensors: Iterable[Tensor]) -> float | None:
-    """The largest size of a finite number in floating-point tensors, to four digits; None without any."""
-    sizes = [
-        float(torch.where(torch.isfinite(tensor), tensor, 0.0).abs().max())
-        for tensor in tensors
-        if tensor.is_floating_point() and tensor.numel()
-    ]
-    most = max(sizes, default=None)
-    return None if most is None or not math.isfinite(most) else float(f"{most:.4g}")
+def _meet(loop: Loop, inputs: Sequence[Tensor], target: Tensor) -> dict[str, Any] | None:
+    """What the network shows before its first step; a network that cannot be asked shows nothing."""
+    some = max(1, len(target) // loop.stepper.parts)
+    try:
+        return facts_of(loop.module, loop.task, [column[:some] for column in inputs], target[:some])
+    except Exception as error:  # noqa: BLE001 - a foreign module may raise anything, and will again in its step
+        loop.job.log(f"The network was not looked at before its first step ({type(error).__name__}).")
+        return None
+
+
+def _record(look: _Look, values: list[float], chosen: list[int], *, scaled: bool) -> SignalRecord:
+    count = len(look.names)
+    loss, norm, scale = values[:3]
+    gradients, sizes, changes = (values[3 + part * count : 3 + (part + 1) * count] for part in range(3))
+    units = values[3 + 3 * count :]
+    layers = {name: units[3 * number : 3 * number + 3] for number, name in enumerate(look.layers)}
+    ratios = [change / size if size else math.nan for change, size in zip(changes, sizes, strict=True)]
+    return SignalRecord(
+        step=look.step,
+        epoch=look.epoch,
+        loss=loss,
+        lr=look.lr,
+        grad_norm=norm,
+        loss_scale=scale if scaled else None,
+        grad_norms={look.names[number]: _short(gradients[number]) for number in chosen},
+        update_ratios={look.names[number]: _short(ratios[number]) for number in chosen if sizes[number]},
+        weight_norms={look.names[number]: _short(sizes[number]) for number in chosen},
+        **{kind: _known(layers, place) for place, kind in enumerate(("dead", "saturated", "scales"))},
+    )
+
+
+def _known(layers: dict[str, list[float]], place: int) -> dict[str, Any]:
+    return {name: _short(values[place]) for name, values in layers.items() if not math.isnan(values[place])}
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.5g}")

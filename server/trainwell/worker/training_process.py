@@ -177,6 +177,7 @@ def begin_repair(workspace: Workspace, store: Store, run: str, attempt: int, rec
         current = attempts.find(store, run, attempt) or AttemptRecord(attempt, now)
         attempts.end(store, run, current, outcome="repaired", cause=code, message=told, changes=repair.changes)
         store.history.forget_epochs_after(run, epoch)
+        store.history.forget_signals_from(run, step)
         store.runs.update(run, step=step, epoch=epoch, **({} if step else NO_BEST))
         judge(store, run, finished=False)
     logger.info("attempt {} ends for a repair: {}", attempt, told)
@@ -206,6 +207,8 @@ def _job(workspace: Workspace, spec: RunSpec, current: AttemptRecord, recorder: 
         adjustments=current.changes,
         on_first_step=recorder.first_step,
         on_epoch=recorder.epoch,
+        on_signals=recorder.signals,
+        on_facts=recorder.facts,
         on_progress=recorder.progress,
         should_stop=recorder.should_stop,
         on_save=recorder.flush,

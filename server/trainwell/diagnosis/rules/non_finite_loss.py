@@ -24,6 +24,15 @@ from trainwell.diagnosis.signals import finite, reference_loss, rounded_facts
 if TYPE_CHECKING:
     from trainwell.contract.trace import EpochRecord, Trace
 
+EXPLAINS = (
+    "learning_rate_too_high",
+    "divergence",
+    "loss_spikes",
+    "oscillation",
+    "missing_warmup",
+    "plateau",
+    "underfitting",
+)
 # Loss of the first finite epoch over the loss of guessing, from which the scale of the data or weights is at fault.
 FAR_OFF_AT_START = 5.0
 # Growth of the training loss before it broke, from which the run was already diverging.
@@ -46,6 +55,7 @@ def check(trace: Trace) -> Finding | None:
         cause=why,
         confidence=0.95 if bad is not None or recovered else 0.85,
         evidence=_evidence(trace, bad) | step_evidence(trace) | {"likely_cause": cause},
+        cost="Nothing is learnt from here on: weights that are not numbers stay so.",
         fixes=_fixes(trace, cause),
     )
 

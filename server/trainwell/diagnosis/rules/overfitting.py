@@ -66,6 +66,7 @@ def check(trace: Trace) -> Finding | None:
         cause=_cause(trace),
         confidence=_confidence(rose=rose, apart=apart, told=len(told)),
         evidence=_evidence(trace, rise, gap),
+        cost="The last weights are worse on new rows than those of the best epoch.",
         fixes=_fixes(trace),
     )
 

@@ -40,6 +40,7 @@ from trainwell.diagnosis.signals import (
 if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
 
+EXPLAINS = ("plateau",)
 # Train minus validation accuracy above which the network does fit its rows: another rule's case.
 LARGEST_GAP = 0.12
 # Validation over training loss above which the same holds.
@@ -65,6 +66,7 @@ def check(trace: Trace) -> Finding | None:
         cause=_cause(trace, reason),
         confidence=0.55 if told else (0.4 if reason == "unknown" else 0.8),
         evidence=_evidence(trace) | {"held_back_by": reason},
+        cost="Predictions that stay behind what the data would allow.",
         fixes=_fixes(trace, reason),
     )
 

@@ -1,4 +1,4 @@
--- Version 3: fixes are tried on short twins of a run.
+-- Version 4: fixes are tried on short twins of a run.
 
 ALTER TABLE runs ADD COLUMN twin_of TEXT;                          -- the run that this one is a short twin of
 CREATE INDEX runs_twins ON runs (twin_of) WHERE twin_of IS NOT NULL;
