@@ -76,17 +76,17 @@ class Saver:
     def _age(self) -> float:
         return time.perf_counter() - self._saved_at
 
-    def write(self, step: int, content: Checkpoint, best: Checkpoint | None) -> None:
+    def write(self, step: int, content: Checkpoint, best: Checkpoint | None, healthy: int | None = None) -> None:
         """Copy best weights, if they are new, and the state that refers to them; the rest happens in the background."""
         best = None if best is None or content.state["best_step"] == self.best_written else _copied(best)
         copy = _copied(content)
-        self._writer.start(lambda: self._write(step, copy, best))
+        self._writer.start(lambda: self._write(step, copy, best, healthy))
 
     def wait(self) -> None:
         """Until what was begun is on the disk; raises as `due` does."""
         self._writer.wait()
 
-    def _write(self, step: int, content: Checkpoint, best: Checkpoint | None) -> None:
+    def _write(self, step: int, content: Checkpoint, best: Checkpoint | None, healthy: int | None) -> None:
         start = time.perf_counter()
         parts = [content] if best is None else [content, best]
         for part in parts:
@@ -95,7 +95,7 @@ class Saver:
             if best is not None:
                 checkpoint.write_best(self.folder, content.state["best_step"], best.weights, best.state)
                 self.best_written = content.state["best_step"]
-            checkpoint.write_step(self.folder, step, content)
+            checkpoint.write_step(self.folder, step, content, healthy)
         self._saved_at = time.perf_counter()
         self._cost = self._saved_at - start
 
@@ -143,7 +143,7 @@ def save(loop: Loop, reason: str | None = None) -> None:
         tensors |= {f"{AVERAGE}{name}": tensor for name, tensor in loop.average.state().items()}
     state = _state(loop, reason)
     loop.job.on_save()
-    loop.saver.write(loop.step, Checkpoint(weights, tensors, state), _best(loop, state))
+    loop.saver.write(loop.step, Checkpoint(weights, tensors, state), _best(loop, state), loop.job.healthy_step())
     loop.kept.initial = None
     if reason is not None:
         with loop.job.pulse.patient():
