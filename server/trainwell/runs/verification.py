@@ -51,7 +51,7 @@ def enter(
         for twin in twins:
             store.runs.add(
                 twin.spec, name="twin", arguments=twin.arguments, plan=twin.plan, tags=[], key=None, queueing=queueing,
-                parent=run,
+                origin=Origin(parent=run),
             )  # fmt: skip
             store.runs.update(twin.spec.run, twin_of=run)
     return verification

@@ -148,7 +148,7 @@ class Runs:
     def twins(self, handle: str) -> list[Row]:
         """The short twins of a run, in the order in which they were entered."""
         found = self._database.rows("SELECT * FROM runs WHERE twin_of = ? ORDER BY rowid", handle)
-        return [_parsed(row) for row in found]
+        return [parsed(row) for row in found]
 
     def handles(self, states: Sequence[str]) -> list[Row]:
         """`handle` of each run in any of these states."""

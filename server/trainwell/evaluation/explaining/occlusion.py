@@ -65,7 +65,7 @@ def explain_texts(
             heard[word.lower()].append(float(loss))
         if one in shown:
             top = np.argsort(-np.abs(losses), kind="stable")[:4]
-            strongest = {plain(words[best], LONGEST_WORD): short(float(losses[best]), 3) for best in top}
+            strongest = {plain(words[int(best)], LONGEST_WORD): short(float(losses[int(best)]), 3) for best in top}
             examples.append({"row": int(scored.rows[one]), **judge.row(scored, one), "words": strongest})
     features = _features(heard)
     unit = "Loss of the answer's log probability without the word"
