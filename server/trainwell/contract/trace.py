@@ -109,7 +109,8 @@ class Trace:
     `config` holds `train`'s arguments as resolved (`lr`, `batch_size`, `grad_clip`, ...), `model` the
     model's options with `parameters`, `data` what is known of the data (`num_classes`, `train_rows`,
     `class_counts`, `baseline`, `warnings` codes, `task`). Any of them may be empty: an agent may tell
-    symptoms of a run that is not ours. `told` holds the symptoms that an agent named, as words of
+    symptoms of a run that is not ours. `error` is the line that ended it, `traceback` the text around it where
+    there is more. `told` holds the symptoms that an agent named, as words of
     `diagnosis.words`, and `told_numbers` the numbers that came with them (`loss`, `train_accuracy`, ...).
 
     `signals` are the steps that were looked at closely, in order. `facts` is what was found before anything was
@@ -132,6 +133,7 @@ class Trace:
     data: dict[str, Any] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
     error: str | None = None
+    traceback: str | None = None
     told: frozenset[str] = frozenset()
     told_numbers: dict[str, float] = field(default_factory=dict)
     handles: dict[str, str] = field(default_factory=dict)

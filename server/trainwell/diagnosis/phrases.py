@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
 
 OUT_OF_MEMORY = re.compile(
-    r"""out[ -]of[ -](?:\w+[ -])?mem(?:ory)?\b | outofmemory | \boom\b | \boom[-_ ]kill | oomkilled
+    r"""out[ -]of[ -](?!shared)(?:\w+[ -])?mem(?:ory)?\b | outofmemory | \boom\b | \boom[-_ ]kill | oomkilled
     | (?:can't|cannot|could\ not|couldn't|unable\ to|failed\ to)\ allocate
     | defaultcpuallocator | memoryerror | bad[_ ]alloc | cu(?:blas|dnn)[_ ]status[_ ]alloc[_ ]failed
     | (?:not\ enough|insufficient)\ (?:\w+\ )?(?:memory|vram|ram)\b

@@ -33,6 +33,7 @@ from trainwell.worker import data_facts, weights
 from trainwell.worker.failures import cause_of, told
 from trainwell.worker.limits import Reserve, lift_limit, limit_memory, offer_to_the_kernel
 from trainwell.worker.recorder import Recorder
+from trainwell.worker.tuning import search
 from trainwell.worker.watchdog import Watchdog, launch_successor
 
 if TYPE_CHECKING:
@@ -126,7 +127,12 @@ def carry_out(workspace: Workspace, store: Store, run: str, attempt: int) -> Non
     recorder = Recorder(store, run, attempt, spec)
     pulse = Pulse()
     with _ended_by_signal(recorder), Watchdog(workspace, run, attempt, pulse):
-        outcome = fit(_job(workspace, spec, current, recorder, pulse))
+        ended = search(workspace, spec, recorder, pulse) if spec.search else None
+        if ended is None:
+            recorder.spec = spec = store.runs.spec(run)
+            outcome = fit(_job(workspace, spec, current, recorder, pulse))
+        else:
+            outcome = nothing_trained(ended)
     recorder.flush()
     if outcome.reason == recorder.SUPERSEDED:
         logger.warning("another attempt has taken over")
@@ -180,6 +186,13 @@ def _job(workspace: Workspace, spec: RunSpec, current: AttemptRecord, recorder: 
     )
 
 
+def nothing_trained(reason: str) -> FitOutcome:
+    """The outcome of a run whose search ended before it could train."""
+    return FitOutcome(
+        reason=reason, epochs=0, steps=0, best_epoch=0, best_score=None, best_metrics={}, last_metrics={}
+    )  # fmt: skip
+
+
 def record_end(
     store: Store,
     run: str,
@@ -194,8 +207,8 @@ def record_end(
     with store.database.transaction():
         moved = move(
             store, run, state, at_attempt=attempt, owner=None, ended_at=now, outcome=outcome.reason, step=outcome.steps,
-            epoch=outcome.epochs, best_epoch=outcome.best_epoch, best_score=outcome.best_score,
-            best_metrics=outcome.best_metrics, cause=None, message=None,
+            epoch=outcome.epochs, best_epoch=outcome.best_epoch if outcome.steps else None,
+            best_score=outcome.best_score, best_metrics=outcome.best_metrics, cause=None, message=None,
         )  # fmt: skip
         if moved:
             store.history.forget_epochs_after(run, outcome.epochs)
