@@ -14,6 +14,7 @@ from trainwell.runs.queue import folder_of
 from trainwell.runs.resuming import delete, end_at_once
 from trainwell.runs.story import judge
 from trainwell.runs.twins import Ending, prove
+from trainwell.store.runs import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
