@@ -20,9 +20,11 @@ from trainwell.diagnosis.signs import by_hand, fact, is_poor, named, shown
 if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
 
-EXPLAINS = ("too_few_updates", "non_finite_loss", "learning_rate_too_high", "divergence", "exploding_gradients",
-            "vanishing_gradients", "saturated_units", "dead_units", "plateau", "underfitting", "not_learning", "oscillation", "loss_spikes",
-            "learning_rate_too_low")  # fmt: skip
+EXPLAINS = (
+    "non_finite_loss", "learning_rate_too_high", "learning_rate_too_low", "divergence", "exploding_gradients",
+    "vanishing_gradients", "saturated_units", "dead_units", "plateau", "underfitting", "not_learning", "oscillation",
+    "loss_spikes", "too_few_updates",
+)  # fmt: skip
 # First loss over that of guessing, for a run that ends badly, and for one that is only held back by it.
 TOO_LARGE, FAR_TOO_LARGE = 5.0, 20.0
 # Share of the way to perfect from which a bad start was made up for.
