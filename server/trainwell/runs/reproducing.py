@@ -60,7 +60,7 @@ def enter(store: Store, run: str, client: str) -> str:
     again = new_handle("run", f"again-{row['name'].removeprefix('run_')}")
     queueing = Queueing(client=client, needs=frozenset(filter(None, row["needs"].split(","))))
     store.runs.add(
-        spec.model_copy(update={"run": again}), name=row["name"], arguments=row["arguments"], plan=row["plan"],
+        spec.model_copy(update={"run": again, "search": None}), name=row["name"], arguments=row["arguments"], plan=row["plan"],
         tags=row["tags"], key=None, queueing=queueing, origin=Origin(reproduces=run),
     )  # fmt: skip
     return again
