@@ -35,7 +35,7 @@ def test_a_run_and_a_checkpoint_are_exported_with_a_card_that_holds_the_metrics(
     assert told["real_rows"]
     assert told["largest_difference"] <= 1e-6
     assert [services.workspace.root / file for file in told["files"]] == [
-        services.workspace.root / "out" / f"iris.safetensors{suffix}" for suffix in ("", ".md", ".json")
+        services.workspace.root / "out" / f"iris.safetensors{suffix}" for suffix in ("", ".json", ".md")
     ]
     card = (services.workspace.root / "out/iris.safetensors.md").read_text(encoding="utf-8")
     accuracy = call("evaluate", run=run)["metrics"]["accuracy"]

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from trainwell.store.database import Row
     from trainwell.store.store import Store
 
-#: Measured by the clock, which never says the same twice.
-_BY_THE_CLOCK = {"samples_per_second", "seconds", "train_seconds", "gpu_memory"}
+#: What follows from rows and weights alone; the rest of an epoch's record is measured by the clock, or made of these.
+_COMPARED = (
+    "train_loss", "train_accuracy", "val_loss", "val_accuracy", "val_f1", "val_r2", "val_rmse", "lr", "grad_norm",
+)  # fmt: skip
 
 
 def must_be_reproducible(store: Store, run: str) -> None:
@@ -60,8 +62,8 @@ def enter(store: Store, run: str, client: str) -> str:
     again = new_handle("run", f"again-{row['name'].removeprefix('run_')}")
     queueing = Queueing(client=client, needs=frozenset(filter(None, row["needs"].split(","))))
     store.runs.add(
-        spec.model_copy(update={"run": again}), name=row["name"], arguments=row["arguments"], plan=row["plan"],
-        tags=row["tags"], key=None, queueing=queueing, origin=Origin(reproduces=run),
+        spec.model_copy(update={"run": again, "search": None}), name=row["name"], arguments=row["arguments"],
+        plan=row["plan"], tags=row["tags"], key=None, queueing=queueing, origin=Origin(reproduces=run),
     )  # fmt: skip
     return again
 
@@ -84,7 +86,7 @@ def _largest(one: list[EpochRecord], other: list[EpochRecord]) -> float | None:
     if len(one) != len(other):
         return None
     pairs = [(vars(first)[name], vars(second)[name]) for first, second in zip(one, other, strict=True)
-             for name in vars(first) if name not in _BY_THE_CLOCK]  # fmt: skip
+             for name in _COMPARED]  # fmt: skip
     return max((_apart(first, second) for first, second in pairs), default=0.0)
 
 
