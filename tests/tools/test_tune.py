@@ -59,9 +59,8 @@ def test_the_first_trial_is_what_would_have_been_taken_without_a_search(given, c
 
 @pytest.mark.slow
 def test_a_search_is_stopped_and_taken_up_again_and_survives_a_kill(given, call, services):
-    asked = given("tabular", {**SMALL, "members": 2})
     space = {"lr": {"low": 1e-4, "high": 0.1}, "epochs": [6]}
-    run = call("tune", **asked, space=space, trials=500, budget_minutes=60)["run"]
+    run = call("tune", **given("tabular", {**SMALL, "members": 2}), space=space, trials=500, budget_minutes=60)["run"]
     until(lambda: trials(services, run), what="a trial")
     call("stop_run", run=run)
     assert ended(services, run)["state"] == "stopped"

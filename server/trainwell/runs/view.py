@@ -11,6 +11,7 @@ from trainwell.contract.errors import next_call
 from trainwell.contract.specs import RunSpec, Spec
 from trainwell.contract.text import rounded
 from trainwell.runs.attempts import worked
+from trainwell.runs.experiments import Experiment, Repeats, experiment_of, lines, repeats_of
 from trainwell.runs.lifecycle import CARRIED, FINAL, WAITING
 from trainwell.runs.liveness import silence
 from trainwell.store.queue import PRIORITIES
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 MOST_FINDINGS = 3
 MOST_NOTES = 6
+MOST_LINES = 5
 #: Always told beside the manifest's own metrics.
 ALSO_TOLD = ("val_r2", "val_rmse", "val_f1", "lr", "grad_norm", "samples_per_second")
 #: A carried run without a word for this long, or for so many of its usual epochs, is called stalled.
@@ -83,6 +85,9 @@ class RunView(Spec):
     notes: list[str] = Field(default_factory=list)
     tuning: Tuning | None = None
     parent: str | None = None
+    reproduces: str | None = None
+    experiment: Experiment | None = None
+    repeats: Repeats | None = None
     after: str | None = None
     priority: str | None = None
     place: str | None = None
@@ -121,6 +126,8 @@ def view(store: Store, run: str) -> RunView:
         ],
         findings=[shorten(finding) for finding in store.history.findings(run)[:MOST_FINDINGS]],
         notes=[*_notes(last, row), *(note for one in attempts for note in one.notes)][:MOST_NOTES],
+        experiment=experiment_of(store, row, spec.data.score_name),
+        repeats=repeats_of(store, row, spec.data.score_name),
         tuning=_tuning(row, spec),
         **_standing(store, row),
     )
@@ -150,6 +157,7 @@ def _standing(store: Store, row: Row) -> dict[str, Any]:
     usual = row["priority"] == PRIORITIES["normal"]
     return {
         "parent": row["parent"],
+        "reproduces": row["reproduces"],
         "after": row["after"] if waits else None,
         "priority": None if usual else next(word for word, level in PRIORITIES.items() if level == row["priority"]),
         "place": row["place"] if row["state"] in CARRIED else None,
@@ -187,12 +195,13 @@ def summary(seen: RunView, score_name: str) -> str:
         now = ", ".join(f"{name} {rounded(seen.metrics.get(name))}" for name in ("train_loss", "val_loss", score_name)
                         if name in seen.metrics)  # fmt: skip
         line = f"{seen.run} {seen.state}, {where} ({seen.progress:.0%}){eta}" + (f": {now}." if now else ".")
-    lines = [
+    told = [
         line,
+        *lines(seen.repeats, seen.experiment),
         *([_told(seen.tuning, score_name)] if seen.tuning else []),
         *(f"{one.severity}: {one.symptom}" + (f" Fix: {one.fix}" if one.fix else "") for one in seen.findings),
     ]
-    return "\n".join(lines[:4])
+    return "\n".join(told[:MOST_LINES])
 
 
 def _told(tuning: Tuning, score_name: str) -> str:

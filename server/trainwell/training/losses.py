@@ -10,7 +10,7 @@ that training minimises, so the two curves can be compared.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 Metrics = dict[str, float]
 
+# With more classes than this, none is counted by itself.
+MOST_CLASSES = 100
 # Values of the validation target that are looked at together.
 SPREAD_VALUES = 4_000_000
 
@@ -52,11 +54,19 @@ class Task(Protocol):
         ...
 
     def tally(self, output: Tensor, target: Tensor) -> Tensor:
-        """The sums over some validation rows that `metrics` needs, on the device. Returns: (3,) float32."""
+        """The sums over some rows that `metrics` and `classes` need, on the device. Returns: (n,) float32."""
         ...
 
     def metrics(self, tallies: Sequence[Sequence[float]], rows: int) -> Metrics:
         """Validation metrics from all tallies."""
+        ...
+
+    def classes(self, tallies: Sequence[Sequence[float]]) -> dict[str, Any]:
+        """How the classes fared, by names of `EpochRecord`; empty where there are none or too many."""
+        ...
+
+    def row_losses(self, output: Tensor, target: Tensor) -> Tensor:
+        """Loss of each row, and whether it is wrong (NaN where that means nothing). Returns: (2, B) float32."""
         ...
 
     def expected_initial_loss(self) -> float:
@@ -95,15 +105,36 @@ class Classification:
         return len(target) if self.weights is None or target.is_floating_point() else self.weights[target].sum()
 
     def tally(self, output: Tensor, target: Tensor) -> Tensor:
-        """Sum of losses, their divisor, rows that are right."""
-        right = (output.argmax(1) == target).sum()
+        """Sum of losses, their divisor, rows that are right; then by class named, due and rightly named."""
+        named = output.argmax(1)
+        right = (named == target).float()
         divisor = torch.as_tensor(self.divisor(target), device=output.device)
-        return torch.stack([self.loss_sum(output, target), divisor.float(), right.float()])
+        sums = torch.stack([self.loss_sum(output, target), divisor.float(), right.sum()])
+        if self.num_classes > MOST_CLASSES:
+            return sums
+        counts = torch.zeros(3, output.shape[1], device=output.device)
+        ones = torch.ones_like(right)
+        for place, (classes, weights) in enumerate(((named, ones), (target, ones), (target, right))):
+            counts[place].index_add_(0, classes, weights)
+        return torch.cat([sums, counts.flatten()])
 
     def metrics(self, tallies: Sequence[Sequence[float]], rows: int) -> Metrics:
         """val_loss and val_accuracy."""
-        loss, divisor, right = (math.fsum(column) for column in zip(*tallies, strict=True))
+        loss, divisor, right = (math.fsum(column) for column in zip(*(tally[:3] for tally in tallies), strict=True))
         return {"val_loss": loss / divisor if divisor else math.nan, "val_accuracy": right / rows}
+
+    def classes(self, tallies: Sequence[Sequence[float]]) -> dict[str, Any]:
+        """How often each class was named, and the share of its rows that was found."""
+        sums = [int(math.fsum(column)) for column in zip(*(tally[3:] for tally in tallies), strict=True)]
+        third = len(sums) // 3
+        named, due, found = sums[:third], sums[third : 2 * third], sums[2 * third :]
+        recalls = [one / of if of else None for one, of in zip(found, due, strict=True)]
+        return {"predicted": named, "recalls": recalls} if sums else {}
+
+    def row_losses(self, output: Tensor, target: Tensor) -> Tensor:
+        """See `Task.row_losses`; without weights and smoothing, so that runs can be compared."""
+        wrong = (output.argmax(1) != target).float()
+        return torch.stack([F.cross_entropy(output.float(), target, reduction="none"), wrong])
 
     def expected_initial_loss(self) -> float:
         """Ln K: every class equally likely."""
@@ -152,6 +183,15 @@ class Multilabel:
         loss, right, either = (math.fsum(column) for column in zip(*tallies, strict=True))
         return {"val_loss": loss / rows, "val_f1": 2 * right / either if either else 0.0}
 
+    def classes(self, tallies: Sequence[Sequence[float]]) -> dict[str, Any]:  # noqa: ARG002 - others have some
+        """None."""
+        return {}
+
+    def row_losses(self, output: Tensor, target: Tensor) -> Tensor:
+        """See `Task.row_losses`. A row is wrong where any of its labels is."""
+        losses = F.binary_cross_entropy_with_logits(output.float(), target, reduction="none").mean(1)
+        return torch.stack([losses, ((output > 0) != (target > 0.5)).any(1).float()])
+
     def expected_initial_loss(self) -> float:
         """Ln 2: every label as likely as not."""
         return math.log(2)
@@ -199,6 +239,15 @@ class Values:
         squared = math.fsum(tally[0] for tally in tallies)
         metrics = {"val_loss": squared / rows, "val_r2": 1 - squared / self.spread if self.spread else 0.0}
         return metrics if self.target_std is None else metrics | {"val_rmse": _root(squared / rows) * self.target_std}
+
+    def classes(self, tallies: Sequence[Sequence[float]]) -> dict[str, Any]:  # noqa: ARG002 - others have some
+        """None."""
+        return {}
+
+    def row_losses(self, output: Tensor, target: Tensor) -> Tensor:
+        """See `Task.row_losses`."""
+        losses = F.mse_loss(output.float(), self._standard(target), reduction="none").mean(1)
+        return torch.stack([losses, torch.full_like(losses, torch.nan)])
 
     def expected_initial_loss(self) -> float:
         """The variance of a standardised target."""

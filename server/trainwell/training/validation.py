@@ -6,14 +6,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from torch import nn
+    from torch import Tensor, nn
 
     from trainwell.training.batches import Rows
     from trainwell.training.losses import Metrics, Task
@@ -28,30 +28,53 @@ MARGIN = 0.5
 
 
 def validate(module: nn.Module, task: Task, rows: Rows, chunk: int, beat: Callable[[], None] = lambda: None) -> Metrics:
-    """Metrics over all rows of a split, in full precision, as `evaluate` will compute them.
+    """Metrics over all rows of a split, in full precision, as `evaluate` will compute them; see `tallied`."""
+    return task.metrics(tallied(module, task, rows, chunk, beat), rows.count)
+
+
+def tallied(
+    module: nn.Module, task: Task, rows: Rows, chunk: int, beat: Callable[[], None] = lambda: None
+) -> list[list[float]]:
+    """What the task needs to know of each chunk of a split.
 
     Args:
         module: Left in evaluation mode.
-        task: Gives the metrics.
+        task: Gives the sums.
         rows: The split.
         chunk: Rows at a time.
         beat: Called after each chunk.
     """
+    return cast("list[list[float]]", _over(module, rows, chunk, beat, task.tally).tolist())
+
+
+def fitted(module: nn.Module, task: Task, rows: Rows, chunk: int, beat: Callable[[], None]) -> dict[str, Any]:
+    """How well a sample of the training rows is fitted, as validation sees them, by names of `EpochRecord`."""
+    losses, wrong = _over(module, rows, chunk, beat, task.row_losses, join=torch.cat, dim=1).unbind()
+    places = [round(share * (rows.count - 1)) for share in (0.5, 0.9, 0.99, 1.0)]
+    known = torch.stack([*losses.sort().values[places], losses.mean(), wrong.mean(), (losses * wrong).mean()])
+    median, p90, p99, most, mean, share, lost = cast("list[float]", known.tolist())
+    spread = {"median": median, "p90": p90, "p99": p99, "max": most}
+    if math.isnan(share):
+        return {"fitted_loss": mean, "row_losses": spread}
+    spread |= {"wrong": share, "sure": lost / share if share else 0.0}
+    rightly = (rows.count - round(share * rows.count)) / rows.count
+    right = {"train_accuracy": rightly} if task.score_name == "val_accuracy" else {}
+    return {"fitted_loss": mean, "row_losses": spread, **right}
+
+
+def _over(
+    module: nn.Module, rows: Rows, chunk: int, beat: Callable[[], None], of: Callable[[Tensor, Tensor], Tensor],
+    join: Callable[..., Tensor] = torch.stack, dim: int = 0,
+) -> Tensor:  # fmt: skip
+    """A function of outputs and targets over all rows, some at a time, in evaluation mode."""
     module.eval()
+    found: list[Tensor] = []
     with torch.no_grad():
-        tallies = [
-            _tally(module, task, rows, slice(first, min(first + chunk, rows.count)), beat)
-            for first in range(0, rows.count, chunk)
-        ]
-    sums = cast("list[list[float]]", torch.stack(tallies).tolist())
-    return task.metrics(sums, rows.count)
-
-
-def _tally(module: nn.Module, task: Task, rows: Rows, some: slice, beat: Callable[[], None]) -> torch.Tensor:
-    *inputs, target = rows.part(some.start, some.stop)
-    tally = task.tally(module(*inputs), target)
-    beat()
-    return tally
+        for first in range(0, rows.count, chunk):
+            *inputs, target = rows.part(first, min(first + chunk, rows.count))
+            found.append(of(module(*inputs), target))
+            beat()
+    return join(found, dim=dim)
 
 
 @dataclass

@@ -14,7 +14,10 @@ from trainwell.contract.specs import ModelSpec, PreparedData, RunSpec, Shapes
 from trainwell.contract.text import finite
 from trainwell.contract.trace import EpochRecord
 from trainwell.evaluation.evaluate import evaluate
+from trainwell.evaluation.pictures import Picture
 from trainwell.evaluation.predict import predict
+from trainwell.evaluation.trees import trees_for
+from trainwell.reports.comparison import draw_comparison
 from trainwell.reports.curves import draw_curves
 from trainwell.training import checkpoint, recipes
 from trainwell.training.device import describe_devices
@@ -112,6 +115,7 @@ def _evaluate(workspace: Workspace, arguments: Json) -> Json:
     judged = PreparedData.model_validate(arguments["data"]) if arguments.get("data") else trained.data
     arrays = _rows_to_judge(workspace, trained.data, judged, split)
     raw = workspace.data_dir(judged.handle) / f"raw_{split}.parquet"
+    asked: Json | None = arguments.get("picture")
     result = evaluate(
         trained.module,
         trained.data,
@@ -119,7 +123,8 @@ def _evaluate(workspace: Workspace, arguments: Json) -> Json:
         split=split,
         raw=raw if raw.exists() else None,
         slices=arguments["slices"],
-        picture=(Path(arguments["picture"]), f"{arguments['title']}: {split}") if arguments.get("picture") else None,
+        picture=Picture(asked["kind"], Path(asked["path"]), asked["title"]) if asked else None,
+        trees=trees_for(workspace, trained.data, judged, split, arrays),
     )
     result["notes"] = [*_trained_on(workspace, trained.data, judged, arrays), *result["notes"]]
     return {**result, "data": judged.handle, "model": trained.model.handle, "epoch": trained.epoch}
@@ -210,6 +215,12 @@ def _plot(workspace: Workspace, arguments: Json) -> Json:
     return {"bytes": path.stat().st_size}
 
 
+def _plot_runs(workspace: Workspace, arguments: Json) -> Json:
+    curves = [(name, [EpochRecord(**record) for record in records]) for name, records in arguments["curves"]]
+    path = draw_comparison(curves, Path(arguments["path"]), metric=arguments["metric"])
+    return {"bytes": path.stat().st_size}
+
+
 def _devices(workspace: Workspace, arguments: Json) -> Json:
     return {"devices": describe_devices()}
 
@@ -227,6 +238,7 @@ WORK: dict[str, Callable[[Workspace, Json], Json]] = {
     "save_checkpoint": _save_checkpoint,
     "load_checkpoint": _load_checkpoint,
     "plot": _plot,
+    "plot_runs": _plot_runs,
     "devices": _devices,
     "branch": branch,
 }

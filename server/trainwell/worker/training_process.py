@@ -29,7 +29,7 @@ from trainwell.store.store import Store
 from trainwell.store.workspace import Workspace
 from trainwell.training.fit import FitJob, FitOutcome, fit
 from trainwell.training.pulse import Pulse
-from trainwell.worker import weights
+from trainwell.worker import data_facts, weights
 from trainwell.worker.failures import cause_of, told
 from trainwell.worker.limits import Reserve, lift_limit, limit_memory, offer_to_the_kernel
 from trainwell.worker.recorder import Recorder
@@ -159,15 +159,23 @@ def _ended_by_signal(recorder: Recorder) -> Generator[None]:
 
 
 def _job(workspace: Workspace, spec: RunSpec, current: AttemptRecord, recorder: Recorder, pulse: Pulse) -> FitJob:
+    train, validation = (data.load_split(workspace, spec.data, split) for split in ("train", "validation"))
+
+    def first_step() -> None:
+        recorder.first_step()
+        data_facts.look(workspace, recorder.store, spec.run, spec.data, train, validation)
+
     return FitJob(
         spec=spec,
         module=weights.fresh(spec),
-        train=data.load_split(workspace, spec.data, "train"),
-        validation=data.load_split(workspace, spec.data, "validation"),
+        train=train,
+        validation=validation,
         folder=workspace.run_dir(spec.run) / "checkpoints",
         adjustments=current.changes,
-        on_first_step=recorder.first_step,
+        on_first_step=first_step,
         on_epoch=recorder.epoch,
+        on_signals=recorder.signals,
+        on_facts=recorder.facts,
         on_progress=recorder.progress,
         should_stop=recorder.should_stop,
         on_save=recorder.flush,
