@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 #: Ends that a person or a rule asked for; all others are a completed run.
 _STOPPED = {"stop_requested", "finding", "interrupted"}
 #: Of a run that begins anew.
-NO_BEST = {"best_epoch": None, "best_score": None, "best_metrics": None}
+NO_BEST: dict[str, Any] = {"best_epoch": None, "best_score": None, "best_metrics": None}
 
 
 def main(request: dict[str, Any]) -> None:
@@ -184,8 +184,13 @@ def begin_repair(workspace: Workspace, store: Store, run: str, attempt: int, rec
         attempts.end(store, run, current, outcome="repaired", cause=code, message=told, changes=repair.changes)
         store.history.forget_epochs_after(run, epoch)
         store.history.forget_signals_from(run, step)
+<<<<<<< HEAD
         best: dict[str, Any] = {} if step else dict(NO_BEST)
         store.runs.update(run, step=step, epoch=epoch, **best)
+=======
+        columns = {"step": step, "epoch": epoch} | ({} if step else NO_BEST)
+        store.runs.update(run, **columns)
+>>>>>>> proof
         judge(store, run, finished=False)
     logger.info("attempt {} ends for a repair: {}", attempt, told)
 
