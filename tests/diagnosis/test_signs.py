@@ -31,7 +31,7 @@ RUNS = {
     "learning_rate_too_low": lambda: trained(perceptron(), lr=1e-6),
     "learning_rate_too_high": lambda: trained(perceptron(), lr=5.0),
     "weight_decay_too_strong": lambda: trained(perceptron(), optimizer="sgd", lr=0.05, weight_decay=0.4),
-    "too_few_updates": lambda: trained(perceptron(), lr=1e-3, epochs=3, batch_size=300),
+    "too_few_epochs": lambda: trained(perceptron(), lr=1e-3, epochs=3, batch_size=300),
     "clip_too_small": lambda: trained(perceptron(), optimizer="sgd", lr=0.02, grad_clip=0.001),
 }  # fmt: skip
 ALIKE = {

@@ -131,7 +131,7 @@ def _told(run: str | None, findings: list[Finding], otherwise: str, read: Unders
 
 async def _drawn(services: Services, arguments: Arguments, trace: Trace, answer: Result) -> Result:
     """The answer with its picture, if one is wanted and there is something to draw."""
-    if not arguments.plot or not (trace.epochs or trace.signals):
+    if not arguments.plot or not (len(trace.epochs) > 1 or trace.signals):
         return answer
     path = services.workspace.state / "reports" / f"diagnosis-{answer.run or 'log'}.png"
     title = answer.run or "A log that was told"

@@ -15,7 +15,6 @@ from trainwell.data.table.delimited import Dialect, survey, where
 from trainwell.data.table.names import check_names, tidy_names
 from trainwell.data.table.read import (
     Table,
-    bytes_per_value,
     is_json,
     json_rows,
     parse,
@@ -23,6 +22,8 @@ from trainwell.data.table.read import (
     rows_frame,
     unreadable,
 )  # fmt: skip
+
+from trainwell.data.table.typed import bytes_per_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
