@@ -60,6 +60,8 @@ def check(trace: Trace) -> Finding | None:
     if not (told or _poor(trace)):
         return None
     reason = _reason(trace)
+    if reason == "unknown" and trace.config and not told:
+        return None  # nothing in the settings holds it back: the rest may be noise that nothing can learn
     return Finding(
         code="underfitting",
         severity="info" if reason == "unknown" and not told else "warning",
