@@ -178,6 +178,28 @@ def test_an_older_store_is_copied_then_brought_forward_and_keeps_everything(tmp_
     Store.open(workspace).database.close()
 
 
+def test_a_store_of_version_2_keeps_its_parents_and_its_queue(tmp_path):
+    workspace = Workspace.open(tmp_path)
+    connection = apsw.Connection(str(workspace.database))
+    connection.execute(GOLDEN.with_name("schema_v2.sql").read_text(encoding="utf-8"))
+    connection.execute("PRAGMA user_version = 2")
+    for number, parent in enumerate([None, "run_old_000001"], 1):
+        spec = run_spec(f"run_old_00000{number}")
+        connection.execute(
+            "INSERT INTO runs (handle, name, state, model, data, spec, arguments, plan, tags, created_at, not_before, "
+            "priority, parent) VALUES (?, 'old', 'queued', 'm', 'd', ?, '{}', '{}', '[]', 1.0, 1.0, 2, ?)",
+            (spec.run, spec.model_dump_json(), parent),
+        )
+    connection.close()
+    store = Store.open(workspace)
+    row = store.runs.get("run_old_000002")
+    assert (row["parent"], row["priority"]) == ("run_old_000001", 2)
+    assert [row[name] for name in ("hypothesis", "changed", "repeats", "reproduces")] == [None] * 4
+    assert store.queue.next((), 0.0, 300.0) == "run_old_000001"
+    assert store.experiments.group("run_old_000001") == []
+    assert backup_path(workspace.database, 2).exists()
+
+
 def test_an_upgrade_that_cannot_be_copied_first_changes_nothing(tmp_path, monkeypatch):
     workspace = Workspace.open(tmp_path)
     golden_v1(workspace)

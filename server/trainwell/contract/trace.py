@@ -18,6 +18,7 @@ class EpochRecord:
     `predicted` counts how often each class was named in validation, `recalls` is the share of each class's rows that
     was found (None without rows). `weight_norm` is over all weights. `data_seconds` of `train_seconds` went by waiting
     for batches. `gpu_memory` is the most bytes so far, `host_memory` those of the process at the end.
+    `machine_load` is how many programs wanted a core in the last minute, over the cores that there are.
     """
 
     epoch: int
@@ -48,6 +49,7 @@ class EpochRecord:
     clipped_steps: int | None = None
     data_seconds: float | None = None
     host_memory: float | None = None
+    machine_load: float | None = None
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,8 @@ class Trace:
     `config` holds `train`'s arguments as resolved (`lr`, `batch_size`, `grad_clip`, ...), `model` the
     model's options with `parameters`, `data` what is known of the data (`num_classes`, `train_rows`,
     `class_counts`, `baseline`, `warnings` codes, `task`). Any of them may be empty: an agent may tell
-    symptoms of a run that is not ours. `told` holds the symptoms that an agent named, as words of
+    symptoms of a run that is not ours. `error` is the line that ended it, `traceback` the text around it where
+    there is more. `told` holds the symptoms that an agent named, as words of
     `diagnosis.words`, and `told_numbers` the numbers that came with them (`loss`, `train_accuracy`, ...).
 
     `signals` are the steps that were looked at closely, in order. `facts` is what was found before anything was
@@ -117,8 +120,9 @@ class Trace:
     `frozen`, `not_optimised`, `no_gradient`, `zero_gradient` (names of tensors), `frozen_share`; `first_gradient`,
     `last_gradient` (norms of the gradients of the first and last weight matrix); `symmetric` (names of matrices
     whose rows are all alike); `dead`, `saturated` (as in `SignalRecord`); `weight_layers`, `weight_types`, `is_linear`,
-    `batch_norms`, `recurrent`, `largest_dropout`. Of a loop that is not ours: `broadcasts`, `keeps_gradients`,
-    `maximises`. Of the data, by whoever prepares it: what its rules need.
+    `eval_varies` (two passes of the same rows differ), `batch_norms`, `recurrent`, `largest_dropout`. Of a loop that is
+    not ours: `broadcasts`, `keeps_gradients`, `maximises`. Of the data, by `trainwell.data.facts`: names that begin
+    with `data.`.
     """
 
     epochs: tuple[EpochRecord, ...] = ()
@@ -129,6 +133,7 @@ class Trace:
     data: dict[str, Any] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
     error: str | None = None
+    traceback: str | None = None
     told: frozenset[str] = frozenset()
     told_numbers: dict[str, float] = field(default_factory=dict)
     handles: dict[str, str] = field(default_factory=dict)

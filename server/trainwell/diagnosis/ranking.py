@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from trainwell.contract.findings import SEVERITIES, Finding
+from trainwell.diagnosis import crashes
 from trainwell.diagnosis.rule import explained_by, rules
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ SURE_ENOUGH = 0.5
 
 
 def diagnose(trace: Trace) -> list[Finding]:
-    """Judge a trace by every rule.
+    """Judge a trace by every rule and by the crashes that are known.
 
     Args:
         trace: The recorded numbers of a run, or what `told` made of an agent's words.
@@ -24,7 +25,7 @@ def diagnose(trace: Trace) -> list[Finding]:
         Findings by severity, then by confidence; empty when nothing is wrong or nothing can be told. A finding that
         another one explains is not told by itself: the cause names it in `also` and takes its severity over.
     """
-    verdicts = [rule.check(trace) for rule in rules().values()]
+    verdicts = [*(rule.check(trace) for rule in rules().values()), *crashes.findings(trace)]
     found = sorted((finding for finding in verdicts if finding is not None), key=_importance)
     return sorted(_causes(found), key=_importance)
 

@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import uvicorn
@@ -26,6 +26,7 @@ from trainwell.reports.page import content_policy, live_page
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+    from mcp.server.lowlevel import Server
     from starlette.applications import Starlette
     from starlette.requests import Request
     from starlette.responses import Response
@@ -58,7 +59,7 @@ async def serve_http(
     listener = _listen(host, port)
     port = listener.getsockname()[1]
     config = uvicorn.Config(
-        build_app(services, port), log_config=None, access_log=False, lifespan="on", server_header=False,
+        build_app(build_server(services), port), log_config=None, access_log=False, lifespan="on", server_header=False,
         timeout_keep_alive=IDLE_SECONDS, timeout_graceful_shutdown=LEAVE_SECONDS,
     )  # fmt: skip
     server = _Server(config)
@@ -74,10 +75,10 @@ async def serve_http(
         group.cancel_scope.cancel()
 
 
-def build_app(services: Services, port: int) -> Starlette:
+def build_app(server: Server[Any], port: int) -> Starlette:
     """The application that answers at a port of this machine."""
     names = [f"{_bracketed(host)}:{port}" for host in LOOPBACK]
-    return build_server(services).streamable_http_app(
+    return server.streamable_http_app(
         streamable_http_path=PATH,
         max_request_body_size=LARGEST_BODY,
         max_sessions=MOST_SESSIONS,

@@ -60,6 +60,8 @@ def trace_of(store: Store, run: str, *, finished: bool | None = None) -> Trace:
             "baseline": spec.data.baseline.value,
             "chance_loss": spec.data.encoding.get("chance_loss"),
             "warnings": [warning.code for warning in spec.data.warnings],
+            "suspect_columns": {warning.code: warning.column for warning in spec.data.warnings if warning.column},
+            "asked": spec.data.encoding.get("asked"),
             "inputs": [list(tensor.shape) for tensor in spec.data.inputs],
         },
         facts=store.history.facts(run),

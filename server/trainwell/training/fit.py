@@ -297,7 +297,7 @@ def _end_epoch(loop: Loop) -> None:
         metrics, judged = _validated(loop)
         loop.epoch, loop.within, loop.was_read = loop.epoch + 1, 0, 0
         loop.last_metrics = metrics
-        if loop.best.judge(metrics[loop.task.score_name], metrics, loop.epoch, loop.step):
+        if loop.best.judge(metrics[loop.task.score_name], metrics, loop.epoch, loop.step, loop.validation.count):
             loop.kept.keep_best()
         judged |= _fitted(loop)
     if loop.schedule.name == "plateau" and loop.plateau.judge(metrics["val_loss"]):

@@ -45,6 +45,7 @@ EXPLAINS = (
     "exploding_gradients",
     "saturated_units",
     "too_few_updates",
+    "too_few_epochs",
     "batch_norm_tiny_batches",
 )
 # Three epochs' median of the training loss over its earlier minimum, and over the loss of guessing.
