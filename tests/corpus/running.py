@@ -106,6 +106,7 @@ def _call(services: Services, tool: str, arguments: dict[str, Any]) -> dict[str,
             return answer.structured
         if answer.structured["error"]["code"] != BUSY or time.monotonic() > deadline:
             raise RefusedError(f"{tool}: {answer.text}")
+        time.sleep(5.0)
 
 
 def _wait(services: Services, run: str) -> None:

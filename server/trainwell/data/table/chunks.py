@@ -23,7 +23,8 @@ from trainwell.data.table.read import (
     unreadable,
 )  # fmt: skip
 
-from trainwell.data.table.typed import bytes_per_value
+
+from trainwell.data.memory import bytes_per_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,9 +12,8 @@ from polars.exceptions import PanicException, PolarsError
 from trainwell.contract.errors import TrainwellError
 from trainwell.contract.text import plain, quoted
 from trainwell.data.content import recognise_content
-from trainwell.data.memory import check_memory
+from trainwell.data.memory import bytes_per_value, check_memory
 from trainwell.data.table.delimited import Dialect, sample_lines, survey, where
-from trainwell.data.table.typed import bytes_per_value
 from trainwell.data.table.names import check_names, tidy_names
 from trainwell.data.table.shipped import SHIPPED_TARGET, read_shipped
 

@@ -176,12 +176,3 @@ def _joined(before: pl.Series, read: pl.Series, column: Column) -> pl.Series:
         wider = pl.Float64 if column.kind == "number" else before.dtype
         before, read = before.cast(wider), read.cast(wider)
     return pl.concat([before, read.alias(before.name)], rechunk=True)
-
-
-def bytes_per_value(kind: pl.DataType) -> int:
-    """What a value of this type takes in memory, about."""
-    if kind == pl.Boolean:
-        return 1
-    if isinstance(kind, pl.String | pl.Binary) or kind.is_nested():
-        return 32
-    return 16 if isinstance(kind, pl.Decimal | pl.Int128) else 8
