@@ -88,6 +88,12 @@ def _cause(trace: Trace, bad: EpochRecord | None) -> tuple[str, str]:
     lr = learning_rate(trace)
     before = _before(trace, bad)
     reference = reference_loss(trace)
+    if _began_so(trace):
+        return (
+            "network",
+            "The loss is not finite at the very first step, before anything was learnt: look for a logarithm or root "
+            "of what may be negative, or a division by nothing, in the network.",
+        )
     if lr_is_high(trace):
         return "learning_rate", f"The learning rate {rounded(lr)} is far above what its optimizer stands."
     if trace.config.get("precision") == "fp16":
@@ -105,6 +111,12 @@ def _cause(trace: Trace, bad: EpochRecord | None) -> tuple[str, str]:
         return "learning_rate", "Most often the learning rate is too high; next, NaN or huge values in the data."
     likely = "unclear" if before else "data"
     return likely, f"The learning rate {rounded(lr)} is ordinary: look for NaN, infinite or huge values in the data."
+
+
+def _began_so(trace: Trace) -> bool:
+    """Whether the first step's loss was no number, so that no setting of the training can be at fault."""
+    first = trace.signals[0] if trace.signals else None
+    return first is not None and first.step == 0 and first.loss is not None and not math.isfinite(first.loss)
 
 
 def _before(trace: Trace, bad: EpochRecord | None) -> list[float]:
@@ -130,6 +142,8 @@ def _evidence(trace: Trace, bad: EpochRecord | None) -> dict[str, object]:
 
 
 def _fixes(trace: Trace, cause: str) -> tuple[Fix, ...]:
+    if cause == "network":
+        return ()
     lower = lower_lr(
         trace,
         reason="Lower the learning rate: the commonest cause, and the cheapest to try.",
