@@ -29,7 +29,7 @@ from trainwell.tools.dispatch import call_tool
 from trainwell.tools.services import Services, open_services
 
 # A run that takes longer than this is broken; seconds.
-PATIENCE = 120.0
+PATIENCE = 300.0
 # Arguments that name files.
 SOURCES = ("source", "validation_source", "test_source")
 # What a busy machine answers: the same call again finds the work done.
@@ -111,7 +111,7 @@ def _network(job: Job, folder: Path) -> dict[str, Any]:
         (folder / "net.py").write_text(job.network)
         return {"module": f"{folder.name}/net.py:Net"}
     if job.layers:
-        return {"layers": list(job.layers), "options": dict(job.options)}
+        return {"layers": list(job.layers)}
     return {"architecture": job.family, "options": dict(job.options)}
 
 

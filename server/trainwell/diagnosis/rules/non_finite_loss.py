@@ -87,17 +87,11 @@ def _symptom(bad: EpochRecord | None, *, recovered: bool) -> str:
 
 
 def _cause(trace: Trace, bad: EpochRecord | None) -> tuple[str, str]:
-    if (proven := proven_cause(trace)) is not None:
+    if (proven := _of_network(trace) or proven_cause(trace)) is not None:
         return proven
     lr = learning_rate(trace)
     before = _before(trace, bad)
     reference = reference_loss(trace)
-    if _began_so(trace):
-        return (
-            "network",
-            "The loss is not finite at the very first step, before anything was learnt: look for a logarithm or root "
-            "of what may be negative, or a division by nothing, in the network.",
-        )
     if lr_is_high(trace):
         return "learning_rate", f"The learning rate {rounded(lr)} is far above what its optimizer stands."
     if trace.config.get("precision") == "fp16":
@@ -117,10 +111,17 @@ def _cause(trace: Trace, bad: EpochRecord | None) -> tuple[str, str]:
     return likely, f"The learning rate {rounded(lr)} is ordinary: look for NaN, infinite or huge values in the data."
 
 
-def _began_so(trace: Trace) -> bool:
-    """Whether the first step's loss was no number, so that no setting of the training can be at fault."""
+def _of_network(trace: Trace) -> tuple[str, str] | None:
+    """What follows from a first step whose loss was no number: no setting of the training can be at fault."""
     first = trace.signals[0] if trace.signals else None
-    return first is not None and first.step == 0 and first.loss is not None and not math.isfinite(first.loss)
+    if first is None or first.step != 0 or first.loss is None or math.isfinite(first.loss):
+        return None
+    if number(trace.facts, "data.nonfinite_rows") or number(trace.facts, "data.nonfinite_targets"):
+        return None
+    return "network", (
+        "The loss is not finite at the very first step, before anything was learnt: look for a logarithm or root of "
+        "what may be negative, or a division by nothing, in the network."
+    )
 
 
 def _before(trace: Trace, bad: EpochRecord | None) -> list[float]:
