@@ -24,6 +24,8 @@ EXPLAINS = ("underfitting", "plateau", "not_learning")
 
 # Epochs that are few whatever their steps, and a relative fall of the loss at the end that says: not done.
 FEWEST, FEW_EPOCHS, STILL_FALLING = 2, 3, 0.05
+# With so few epochs this many steps are few, too.
+HALF_OF_ENOUGH = 300
 # Steps that a repaired run has at least, and the share of the rows from which a batch is large.
 WANTED_STEPS, LARGE_BATCH, USUAL_STEPS = 600, 0.25, 16
 ENDED = ("completed", None)
@@ -34,7 +36,7 @@ def check(trace: Trace) -> Finding | None:
     updates, falling = num_updates(trace), late_progress(trace)
     if not trace.finished or len(trace.epochs) < FEWEST or not _is_done(trace) or updates is None:
         return None
-    short = updates < FEW_UPDATES or len(trace.epochs) <= FEW_EPOCHS
+    short = updates < FEW_UPDATES or (len(trace.epochs) <= FEW_EPOCHS and updates < HALF_OF_ENOUGH)
     if not short and (falling is None or falling < STILL_FALLING):
         return None
     if lr_is_low(trace) or lr_is_high(trace) or held_back_by(trace) is not None:
