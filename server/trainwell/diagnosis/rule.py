@@ -31,4 +31,5 @@ def rules() -> dict[str, Rule]:
 @cache
 def explained_by(code: str) -> frozenset[str]:
     """The codes of what follows from the finding of this code."""
-    return frozenset(vars(rules()[code]).get("EXPLAINS", ()))
+    # A crash is no rule, and explains nothing but itself.
+    return frozenset(vars(rules()[code]).get("EXPLAINS", ())) if code in rules() else frozenset()
