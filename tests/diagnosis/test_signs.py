@@ -88,7 +88,7 @@ def looks(**fields):
 def test_gradients_that_add_up_and_losses_that_are_raised_are_told_apart():
     poor = RUNS["learning_rate_too_low"]()
     config = {"lr": 0.01, "optimizer": "sgd"}
-    rising = tuple(replace(one, train_loss=3.0 + one.epoch, update_ratio=1e-3) for one in poor.epochs)
+    rising = tuple(replace(one, train_loss=3.0 + one.epoch, update_ratio=1e-3, lr=0.01) for one in poor.epochs)
     common = {"update_ratios": lambda _: {"w": 1e-3}, "grad_norms": lambda _: {"w": 1.0}}
     raised = looks(loss=lambda step: 2.3 + 0.1 * step, grad_norm=lambda _: 1.0, **common)
     added = looks(loss=lambda _: 2.3, grad_norm=lambda step: 1.0 + step, **common)
@@ -97,7 +97,8 @@ def test_gradients_that_add_up_and_losses_that_are_raised_are_told_apart():
         return diagnose(Trace(epochs=epochs, signals=signals, config=config, data=poor.data))[0].code
 
     assert first(raised, rising) == "wrong_sign"
-    assert first(added, tuple(replace(one, update_ratio=1e-3) for one in poor.epochs)) == "missing_zero_grad"
+    still = tuple(replace(one, update_ratio=1e-3, lr=0.01) for one in poor.epochs)
+    assert first(added, still) == "missing_zero_grad"
 
 
 FACTS = {
@@ -121,9 +122,12 @@ def test_what_a_network_shows_before_it_learns_is_enough(code):
 
 def test_half_precision_that_collapses_and_weights_that_round_are_told():
     poor = RUNS["learning_rate_too_low"]()
-    fp16 = tuple(replace(one, loss_scale=0.5, skipped_steps=9, step=10 * one.epoch) for one in poor.epochs)
+    ordinary = tuple(replace(one, lr=0.002) for one in poor.epochs)
+    fp16 = tuple(replace(one, loss_scale=0.5, skipped_steps=9, step=10 * one.epoch) for one in ordinary)
     collapsed = replace(poor, epochs=fp16, config=poor.config | {"precision": "fp16", "lr": 0.002})
-    rounding = replace(poor, config=poor.config | {"lr": 0.002}, facts=poor.facts | {"weight_types": ["bfloat16"]})
+    rounding = replace(
+        poor, epochs=ordinary, config=poor.config | {"lr": 0.002}, facts=poor.facts | {"weight_types": ["bfloat16"]}
+    )
 
     assert diagnose(collapsed)[0].code == "fp16_overflow"
     assert diagnose(rounding)[0].code == "precision_underflow"

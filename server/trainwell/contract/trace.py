@@ -18,6 +18,7 @@ class EpochRecord:
     `predicted` counts how often each class was named in validation, `recalls` is the share of each class's rows that
     was found (None without rows). `weight_norm` is over all weights. `data_seconds` of `train_seconds` went by waiting
     for batches. `gpu_memory` is the most bytes so far, `host_memory` those of the process at the end.
+    `machine_load` is how many programs wanted a core in the last minute, over the cores that there are.
     """
 
     epoch: int
@@ -48,6 +49,7 @@ class EpochRecord:
     clipped_steps: int | None = None
     data_seconds: float | None = None
     host_memory: float | None = None
+    machine_load: float | None = None
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ class AttemptRecord:
     """One attempt at a run: how it ended and what was changed for the next.
 
     `step` is where it failed, `saved_step` what its newest checkpoint has, `lost_seconds` the work between them.
+    `facts` is what making a step again has shown whose loss was not finite (`training.replay`).
     `began` is the monotonic clock of the machine, which nobody sets, and `seconds` what it worked by that clock.
     """
 
@@ -98,6 +101,7 @@ class AttemptRecord:
     notes: list[str] = field(default_factory=list[str])
     began: float | None = None
     seconds: float | None = None
+    facts: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True)
@@ -118,8 +122,9 @@ class Trace:
     `frozen`, `not_optimised`, `no_gradient`, `zero_gradient` (names of tensors), `frozen_share`; `first_gradient`,
     `last_gradient` (norms of the gradients of the first and last weight matrix); `symmetric` (names of matrices
     whose rows are all alike); `dead`, `saturated` (as in `SignalRecord`); `weight_layers`, `weight_types`, `is_linear`,
-    `batch_norms`, `recurrent`, `largest_dropout`. Of a loop that is not ours: `broadcasts`, `keeps_gradients`,
-    `maximises`. Of the data, by whoever prepares it: what its rules need.
+    `eval_varies` (two passes of the same rows differ), `batch_norms`, `recurrent`, `largest_dropout`. Of a loop that is
+    not ours: `broadcasts`, `keeps_gradients`, `maximises`. Of the data, by `trainwell.data.facts`: names that begin
+    with `data.`.
     """
 
     epochs: tuple[EpochRecord, ...] = ()

@@ -17,6 +17,11 @@ OUT_OF_MEMORY = re.compile(
     | (?:ran|runs?|running)\ out\ of\ (?:\w+\ )?(?:memory|vram|ram)\b""",
     re.IGNORECASE | re.VERBOSE,
 )
+# What is said by the machine, not by an allocator of torch.
+HOST_OUT_OF_MEMORY = re.compile(
+    r"^host_out_of_memory:|\bMemoryError\b|\boom[-_ ]?kill|unable to allocate .{1,40} for an array|killed process \d+",
+    re.IGNORECASE,
+)
 NON_FINITE = re.compile(
     r"\b(?:nans?|infs?|infinit[ey]|non[ _-]?finite(?:loss)?|not finite|not a number)\b", re.IGNORECASE
 )

@@ -30,6 +30,6 @@ def rules() -> dict[str, Rule]:
 
 @cache
 def explained_by(code: str) -> frozenset[str]:
-    """The codes of what follows from the finding of this code."""
-    # A crash is no rule, and explains nothing but itself.
-    return frozenset(vars(rules()[code]).get("EXPLAINS", ())) if code in rules() else frozenset()
+    """The codes of what follows from the finding of this code; none of one that no rule has made."""
+    rule = rules().get(code)
+    return frozenset() if rule is None else frozenset(vars(rule).get("EXPLAINS", ()))

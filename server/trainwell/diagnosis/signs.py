@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainwell.contract.findings import Fix
 from trainwell.diagnosis.phrases import failures
+from trainwell.diagnosis.rows import possible_fit
 from trainwell.diagnosis.settings import number
 from trainwell.diagnosis.signals import GOOD_FIT, POOR_FIT, finite, fit, long_enough, measured
 
@@ -16,14 +17,17 @@ if TYPE_CHECKING:
 
     from trainwell.contract.trace import SignalRecord, Trace
 
+# How far below what neighbours can tell a fit is a poor one.
+FAR_BEHIND = 0.12
 # Looks that belong to the start of a run.
 EARLY_STEPS = 8
 
 
 def is_poor(trace: Trace) -> bool:
-    """Whether a run that has had its time fits badly, or broke."""
-    fitted = fit(trace)
-    return broke(trace) or (fitted is not None and fitted < POOR_FIT and long_enough(trace))
+    """Whether a run that has had its time fits badly, also beside what neighbours can tell, or broke."""
+    fitted, possible = fit(trace), possible_fit(trace)
+    enough = POOR_FIT if possible is None else max(POOR_FIT, possible - FAR_BEHIND)
+    return broke(trace) or (fitted is not None and fitted < enough and long_enough(trace))
 
 
 def is_good(trace: Trace) -> bool:

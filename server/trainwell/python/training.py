@@ -38,7 +38,8 @@ from trainwell.store.workspace import Workspace
 from trainwell.training.fit import FitJob, FitOutcome, fit
 from trainwell.training.seeding import derive
 from trainwell.training.streams import OwnRandom
-from trainwell.worker.failures import cause_of
+from trainwell.worker import data_facts
+from trainwell.worker.failures import cause_of, facts_of
 from trainwell.worker.failures import told as told_error
 from trainwell.worker.recorder import Recorder
 from trainwell.worker.recorder import told as told_epoch
@@ -274,16 +275,23 @@ class _Carried:
             self._show(record)
             recorder.epoch(record)
 
+        train, validation = as_arrays(self.described.train), as_arrays(self.described.validation)
+
+        def first_step() -> None:
+            recorder.first_step()
+            streamed = self.loaded.stream is not None
+            data_facts.look(self.place, self.store, run, self.spec.data, train, validation, ordered=streamed)
+
         outcome = fit(
             FitJob(
                 spec=self.spec,
                 module=self.model,
-                train=as_arrays(self.described.train),
-                validation=as_arrays(self.described.validation),
+                train=train,
+                validation=validation,
                 folder=self.place.run_dir(run) / "checkpoints",
                 stream=self._stream(),
                 adjustments=self.changes,
-                on_first_step=recorder.first_step,
+                on_first_step=first_step,
                 on_epoch=on_epoch,
                 on_signals=recorder.signals,
                 on_facts=recorder.facts,
@@ -296,7 +304,8 @@ class _Carried:
             )
         )
         recorder.flush()
-        record_end(self.store, run, self.attempt, current, outcome, self.log)
+        cause = recorder.alarm.code if recorder.alarm else None
+        record_end(self.store, run, self.attempt, current, outcome, self.log, cause=cause)
         return outcome
 
     def _stream(self) -> Stream | None:
@@ -317,11 +326,12 @@ class _Carried:
         interrupted = isinstance(error, KeyboardInterrupt)
         cause = INTERRUPTED if interrupted else cause_of(error)
         config = self.spec.config.model_dump()
-        decision = decide(self.spec.retry, tried, cause, config, self.changes)
+        decision = decide(self.spec.retry, tried, cause, config, self.changes, facts_of(error))
         message = f"{told_error(error)} {decision.reason}"
         self.log(f"attempt {self.attempt} failed: {message}")
         if current := attempts.find(self.store, run, self.attempt):
-            attempts.end(self.store, run, current, outcome=decision.kind, cause=cause, message=message)
+            attempts.end(self.store, run, current, outcome=decision.kind, cause=cause, message=message,
+                         facts=facts_of(error))  # fmt: skip
         if decision.retry and not self.interrupts:
             self.attempt, self.changes = self.attempt + 1, decision.changes
             self.store.runs.update(run, at_attempt=self.attempt - 1, attempt=self.attempt)

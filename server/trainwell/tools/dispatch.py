@@ -67,7 +67,7 @@ async def call_tool(
         tool = find_tool(name, discover() if tools is None else tools)
         checked = check_arguments(services.manifest.tools[tool.name], arguments)
         answer = await tool.module.call(services.with_progress(progress), _typed(tool, checked))
-        outcome = _answered(tool, answer, services)
+        outcome = outcome_of(tool, answer, services)
     except TrainwellError as error:
         outcome = refused(_told_who(services, error) if error.code == "store_busy" else error)
     except Exception as error:  # noqa: BLE001  (an agent must never see a traceback)
@@ -114,7 +114,12 @@ def _typed(tool: Tool, checked: JsonObject) -> Spec:
         raise TrainwellError("invalid_arguments", message, argument=path, got=first["input"]) from error
 
 
-def _answered(tool: Tool, answer: Answer, services: Services) -> Outcome:
+def outcome_of(tool: Tool, answer: Answer, services: Services) -> Outcome:
+    """An answer as it leaves the server.
+
+    Raises:
+        TypeError: It breaks the tool's own schema.
+    """
     structured = finite(answer.model_dump(mode="json", exclude_none=True, warnings=False))
     breach = next(iter(tool.result_validator.iter_errors(structured)), None)
     if breach is not None:

@@ -37,7 +37,12 @@ class Task(Protocol):
     score_name: str
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
-        """Mean loss of a whole batch. output: (B, K); target: (B, ...), see `PreparedData`. Returns: ()."""
+        """Mean loss of a whole batch. Returns: ().
+
+        Args:
+            output: (B, K), or (M * B, K) of a network of M members, which in training answer each for itself.
+            target: (B, ...), see `PreparedData`.
+        """
         ...
 
     def loss_sum(self, output: Tensor, target: Tensor) -> Tensor:
@@ -87,11 +92,13 @@ class Classification:
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         """See `Task.loss`. output: (B, K) logits; target: (B,) int64, or (B, K) shares of the classes from mixup."""
-        return F.cross_entropy(output, target, self.weights, label_smoothing=self.smoothing)
+        return F.cross_entropy(output, _for_each(output, target), self.weights, label_smoothing=self.smoothing)
 
     def loss_sum(self, output: Tensor, target: Tensor) -> Tensor:
         """See `Task.loss_sum`."""
-        return F.cross_entropy(output, target, self.weights, reduction="sum", label_smoothing=self.smoothing)
+        each = _for_each(output, target)
+        total = F.cross_entropy(output, each, self.weights, reduction="sum", label_smoothing=self.smoothing)
+        return total * (len(target) / len(output))
 
     def divisor(self, target: Tensor) -> Tensor | int:
         """Rows, or the sum of their classes' weights (rows again where the target is shares, as in torch)."""
@@ -156,8 +163,9 @@ class Multilabel:
         """See `Task.loss_sum`."""
         if self.smoothing:
             target = target * (1 - self.smoothing) + self.smoothing / 2
-        total = F.binary_cross_entropy_with_logits(output, target, reduction="sum", pos_weight=self.positive_weights)
-        return total / output.shape[1]
+        each = _for_each(output, target)
+        total = F.binary_cross_entropy_with_logits(output, each, reduction="sum", pos_weight=self.positive_weights)
+        return total * (len(target) / output.numel())
 
     def divisor(self, target: Tensor) -> Tensor | int:
         """Rows."""
@@ -210,11 +218,12 @@ class Values:
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         """See `Task.loss`. output: (B, values); target: (B, ...)."""
-        return F.mse_loss(output, self._standard(target))
+        return F.mse_loss(output, _for_each(output, self._standard(target)))
 
     def loss_sum(self, output: Tensor, target: Tensor) -> Tensor:
         """See `Task.loss_sum`."""
-        return F.mse_loss(output, self._standard(target), reduction="sum") / self.values
+        total = F.mse_loss(output, _for_each(output, self._standard(target)), reduction="sum")
+        return total * (len(target) / len(output) / self.values)
 
     def divisor(self, target: Tensor) -> Tensor | int:
         """Rows."""
@@ -265,6 +274,12 @@ class Values:
 
     def _device(self) -> torch.device:
         return self.scale[0].device if self.scale is not None else torch.device("cpu")
+
+
+def _for_each(output: Tensor, target: Tensor) -> Tensor:
+    """The target of each row of the output: of all rows once more for each member of a network that has members."""
+    members = len(output) // len(target)
+    return target if members == 1 else target.repeat(members, *[1] * (target.ndim - 1))
 
 
 def _root(value: float) -> float:

@@ -28,6 +28,8 @@ MOST_ROWS, LINEAR_ROWS = 256, 4
 # How far outputs must be apart, over their size, to be more than rounding; and the largest deviation from linear of
 # a network that is, over how far its outputs are apart.
 ROUNDING, NOT_BENT = 1e-4, 1e-4
+# Passes of the same rows differ by no more than this where nothing is drawn.
+VARIES = 1e-3
 # A sum of a row's outputs that is this near to 1 is meant to be 1.
 NEAR_ONE = 1e-3
 # Names of tensors that are told, at most.
@@ -46,12 +48,14 @@ def facts_of(module: nn.Module, loss: str | None, inputs: Sequence[Tensor]) -> d
     some = [column[:MOST_ROWS] for column in inputs]
     with _as_judged(module, some[0].device):
         outputs = module(*some)
+        varies = not torch.allclose(outputs, module(*some), rtol=VARIES, atol=VARIES, equal_nan=True)
         linear = _is_linear(module, some)
     return {
         **_of_network(module),
         **_of_outputs(outputs),
         **({"loss_name": loss} if loss else {}),
         "is_linear": linear,
+        "eval_varies": varies,
     }
 
 

@@ -46,4 +46,5 @@ def epoch_record(loop: Loop, metrics: Metrics, judged: dict[str, Any]) -> EpochR
         clipped_steps=totals.clipped(stepper.clip),
         data_seconds=totals.data_seconds,
         host_memory=float(psutil.Process().memory_info().rss),
+        machine_load=psutil.getloadavg()[0] / (psutil.cpu_count() or 1),
     )

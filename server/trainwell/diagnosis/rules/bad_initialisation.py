@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from trainwell.contract.findings import Finding
 from trainwell.contract.text import rounded
 from trainwell.diagnosis.repair import fixes, model_fix
+from trainwell.diagnosis.rows import validation_fit
 from trainwell.diagnosis.settings import is_mlp
 from trainwell.diagnosis.signals import chance_loss, fit, rounded_facts
 from trainwell.diagnosis.signs import by_hand, fact, is_poor, named, shown
@@ -20,9 +21,11 @@ from trainwell.diagnosis.signs import by_hand, fact, is_poor, named, shown
 if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
 
-EXPLAINS = ("too_few_updates", "non_finite_loss", "learning_rate_too_high", "divergence", "exploding_gradients", "vanishing_gradients",
-            "saturated_units", "dead_units", "plateau", "underfitting", "not_learning", "oscillation", "loss_spikes",
-            "learning_rate_too_low")  # fmt: skip
+EXPLAINS = (
+    "too_few_updates", "too_few_epochs", "non_finite_loss", "learning_rate_too_high", "divergence",
+    "exploding_gradients", "vanishing_gradients", "saturated_units", "dead_units", "plateau", "underfitting",
+    "not_learning", "oscillation", "loss_spikes", "learning_rate_too_low", "overfitting",
+)  # fmt: skip
 # First loss over that of guessing, for a run that ends badly, and for one that is only held back by it.
 TOO_LARGE, FAR_TOO_LARGE = 5.0, 20.0
 # Share of the way to perfect from which a bad start was made up for.
@@ -70,8 +73,9 @@ def check(trace: Trace) -> Finding | None:
 def _is_too_large(trace: Trace, ratio: float) -> bool:
     if is_poor(trace):
         return ratio > TOO_LARGE
-    fitted = fit(trace)
-    return ratio > FAR_TOO_LARGE and trace.finished and fitted is not None and fitted < MADE_UP
+    # Rows that are fitted all the same are learnt by heart from such a start; validation shows it.
+    known = [share for share in (fit(trace), validation_fit(trace)) if share is not None]
+    return ratio > FAR_TOO_LARGE and trace.finished and bool(known) and min(known) < MADE_UP
 
 
 def _alike(trace: Trace) -> list[str]:

@@ -18,7 +18,15 @@ from trainwell.diagnosis.signs import by_hand, fact, is_poor
 if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
 
-EXPLAINS = ("too_few_updates", "plateau", "underfitting", "not_learning", "learning_rate_too_low", "dead_units")
+EXPLAINS = (
+    "too_few_updates",
+    "too_few_epochs",
+    "plateau",
+    "underfitting",
+    "not_learning",
+    "learning_rate_too_low",
+    "dead_units",
+)
 # How far below 0 targets must lie, in their own units (standardised ones).
 BELOW = -0.5
 

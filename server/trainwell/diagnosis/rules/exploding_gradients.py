@@ -20,8 +20,10 @@ from trainwell.diagnosis.signs import by_name, is_poor, norms, steps_of
 if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
 
-EXPLAINS = ("too_few_updates", "non_finite_loss", "learning_rate_too_high", "divergence", "oscillation", "loss_spikes", "plateau",
-            "underfitting", "not_learning")  # fmt: skip
+EXPLAINS = (
+    "too_few_updates", "too_few_epochs", "non_finite_loss", "learning_rate_too_high", "divergence", "oscillation",
+    "loss_spikes", "plateau", "underfitting", "not_learning",
+)  # fmt: skip
 # First over last gradient, with a norm that matters; and norms early in a recurrent network, and anywhere.
 RATIO, MATTERS = 70.0, 10.0
 RECURRENT_NORM, EARLY = 50.0, 60

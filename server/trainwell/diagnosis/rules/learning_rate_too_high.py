@@ -28,6 +28,7 @@ from trainwell.diagnosis.signals import (
     reference_loss,
     rounded_facts,
 )
+from trainwell.diagnosis.signs import epochs_of
 
 if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
@@ -44,6 +45,7 @@ EXPLAINS = (
     "exploding_gradients",
     "saturated_units",
     "too_few_updates",
+    "too_few_epochs",
     "batch_norm_tiny_batches",
 )
 # Three epochs' median of the training loss over its earlier minimum, and over the loss of guessing.
@@ -185,6 +187,7 @@ def _evidence(trace: Trace, signs: tuple[str, ...]) -> dict[str, object]:
         loss_of_guessing=reference_loss(trace),
         update_ratio=median(updates) if updates else None,
         lr=learning_rate(trace),
+        epochs=epochs_of(trace),
     )
 
 

@@ -19,7 +19,7 @@ from trainwell.diagnosis.signs import by_hand, fact
 if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
 
-EXPLAINS = ("too_few_updates", "plateau", "underfitting", "not_learning", "learning_rate_too_low")
+EXPLAINS = ("too_few_updates", "too_few_epochs", "plateau", "underfitting", "not_learning", "learning_rate_too_low")
 # Share of the way to perfect from which a linear function is all that is needed.
 ENOUGH = 0.9
 

@@ -17,7 +17,15 @@ from trainwell.diagnosis.signs import by_hand, named, shown, steps_of
 if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
 
-EXPLAINS = ("too_few_updates", "plateau", "underfitting", "not_learning", "learning_rate_too_low", "unused_parameters")
+EXPLAINS = (
+    "too_few_updates",
+    "too_few_epochs",
+    "plateau",
+    "underfitting",
+    "not_learning",
+    "learning_rate_too_low",
+    "unused_parameters",
+)
 FEWEST_LOOKS = 4
 
 

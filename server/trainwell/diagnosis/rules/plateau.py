@@ -29,6 +29,7 @@ from trainwell.diagnosis.signals import (
     reference_loss,
     rounded_facts,
 )
+from trainwell.diagnosis.signs import epochs_of
 
 if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
@@ -154,7 +155,7 @@ def _confidence(trace: Trace, *, slow: bool) -> float:
 def _evidence(trace: Trace) -> dict[str, object]:
     losses, updates = finite(trace, "train_loss"), finite(trace, "update_ratio")
     return rounded_facts(
-        epochs=len(losses) or None,
+        epochs=epochs_of(trace),
         train_loss_first=losses[0] if losses else None,
         train_loss_now=_level(trace),
         loss_of_guessing=reference_loss(trace),

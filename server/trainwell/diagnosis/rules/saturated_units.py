@@ -19,7 +19,15 @@ from trainwell.diagnosis.signs import by_hand, by_name, is_poor, largest, steps_
 if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
 
-EXPLAINS = ("too_few_updates", "plateau", "underfitting", "not_learning", "learning_rate_too_low", "oscillation")
+EXPLAINS = (
+    "too_few_updates",
+    "too_few_epochs",
+    "plateau",
+    "underfitting",
+    "not_learning",
+    "learning_rate_too_low",
+    "oscillation",
+)
 # Share of a layer's outputs at the ends of its range, at the first step and over all looks.
 SATURATED = 0.5
 
