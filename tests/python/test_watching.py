@@ -115,6 +115,7 @@ FAULTS = {
     "learning_rate_too_high": {
         "model": lambda: nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10)),
         "optimizer": lambda m: torch.optim.SGD(m.parameters(), 50.0),
+        "epochs": 6,
     },
     "no_nonlinearity": {
         "model": lambda: nn.Sequential(nn.Linear(64, 16), nn.Linear(16, 10)),
@@ -180,8 +181,10 @@ def test_a_loss_that_is_not_finite_names_the_rows_of_its_batch(capsys):
     torch.manual_seed(0)
     loop.model = network()
     batches = torch.randperm(TRAIN).split(50)
-    assert [int(batches[step][place]) for place in watch.bad_batch["rows"]["input 1"]] == [7]
-    assert "0.weight" in watch.bad_batch["weights"]
+    assert [int(batches[step][place]) for place in watch.bad_batch["rows"]] == [7]
+    assert watch.bad_batch["weights_not_finite"] == ["0.weight", "0.bias", "1.weight", "1.bias", "4.weight", "4.bias"]
+    (place,) = watch.bad_batch["rows"]
+    assert f"row {place} of the batch" in watch.findings()[0].cause
     assert told[0].code == "non_finite_loss"
     assert capsys.readouterr().err == ""
 

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from trainwell.contract.errors import TrainwellError, did_you_mean
 from trainwell.contract.specs import PYTHON
 from trainwell.contract.text import plain
-from trainwell.contract.trace import EpochRecord, Trace
+from trainwell.contract.trace import AttemptRecord, EpochRecord, Trace
 from trainwell.diagnosis import diagnose
 from trainwell.diagnosis.foreign import folded
 from trainwell.python.looking import Looker, peak_lr
@@ -119,8 +119,8 @@ class Watch:
         planned: Epochs, where they are known.
         epochs: What `epoch` recorded.
         signals: The steps that were looked at.
-        bad_batch: Of the first loss that was not finite: step, rows of the batch with inputs, targets or outputs that
-            are not finite, and parameters that were not.
+        bad_batch: Of the first loss that was not finite, as `AttemptRecord.facts`: step, rows of the batch whose inputs
+            or targets are not finite, weights that are not.
     """
 
     looker: Looker
@@ -241,6 +241,7 @@ class Watch:
             },
             data={"task": "classification", **classes} if self._classifies() else {},
             facts=dict(facts),
+            attempts=(AttemptRecord(1, 0.0, facts=self.bad_batch),) if self.bad_batch else (),
             error=self._error,
             traceback=self._traceback,
             finished=self._error is not None or len(self.epochs) >= (self.planned or math.inf),
@@ -284,14 +285,18 @@ class Watch:
     def _forensics(self, tensors: list[Tensor]) -> dict[str, Any]:
         """The rows and weights that are not finite; see `bad_batch`."""
         columns = tensors or list(self.looker.inputs)
-        bad = {
-            ("target" if tensors and place == len(columns) - 1 else f"input {place + 1}"): rows
-            for place, column in enumerate(columns)
-            if (rows := _bad_rows(column))
-        }
+        bad = [_bad_rows(column) for column in columns]
+        target = bad.pop() if tensors else []
+        inputs = sorted({row for rows in bad for row in rows})
+        rows = inputs or target
         named = self.looker.model.named_parameters()
         weights = [name for name, weight in named if not bool(torch.isfinite(weight).all())]
-        return {"step": self.looker.made - 1, "rows": bad, "weights": weights[:MOST_ROWS]}
+        found = {
+            "step": self.looker.made - 1, "split": "batch", "rows": rows[:MOST_ROWS], "bad_rows": len(rows),
+            "batch_rows": self._batch or None, "inputs_finite": not inputs, "target_finite": not target,
+            "weights_not_finite": weights[:MOST_ROWS], "cause": "data" if rows else None,
+        }  # fmt: skip
+        return {name: value for name, value in found.items() if value is not None}
 
     def _tell(self) -> None:
         """Hand on what was not told before."""
@@ -313,7 +318,7 @@ def _bad_rows(column: Tensor) -> list[int]:
     if not column.is_floating_point() or not column.ndim:
         return []
     finite = torch.isfinite(column).reshape(len(column), -1).all(dim=1)
-    return cast("list[int]", (~finite).nonzero().flatten()[:MOST_ROWS].tolist())
+    return cast("list[int]", (~finite).nonzero().flatten().tolist())
 
 
 def _mean(values: list[float]) -> float | None:
