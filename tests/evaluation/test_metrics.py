@@ -102,3 +102,26 @@ def test_the_bootstrap_has_no_interval_for_what_most_draws_do_not_define():
 
 def test_many_rows_are_drawn_less_often():
     assert [metrics.num_resamples(rows) for rows in (1, 10_000, 50_000, 10_000_000)] == [1000, 1000, 200, 100]
+
+
+def test_bins_of_equal_mass_keep_equal_confidences_together():
+    confidence = np.concatenate([np.full(50, 0.99), np.linspace(0.5, 0.9, 50)])
+    bins = metrics.reliability(confidence, confidence > 0.7, bins=10)
+
+    assert sum(one.rows for one in bins) == 100
+    assert [one.rows for one in bins if one.confidence > 0.95] == [50]
+    assert all(one.low <= one.share + 1e-9 and one.share - 1e-9 <= one.high for one in bins)
+    assert [one.confidence for one in bins] == sorted(one.confidence for one in bins)
+
+
+def test_curves_have_the_areas_that_scikit_learn_finds():
+    random = np.random.default_rng(0)
+    due = random.random(300) < 0.3
+    scores = np.round(due + random.normal(size=300), 1)  # with ties
+    false, true, _ = reference.roc_curve(due, scores, drop_intermediate=False)
+    precision, recall, _ = reference.precision_recall_curve(due, scores)
+
+    assert np.array(metrics.roc_points(due, scores)) == pytest.approx(np.array([false, true]))
+    assert np.array(metrics.precision_recall_points(due, scores))[:, 1:] == pytest.approx(
+        np.array([recall[-2::-1], precision[-2::-1]])
+    )

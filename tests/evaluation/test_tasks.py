@@ -14,6 +14,7 @@ from tests.evaluation import made
 from tests.evaluation.networks import Echo
 from trainwell.data import SplitArrays
 from trainwell.evaluation.evaluate import evaluate
+from trainwell.evaluation.pictures import Picture
 from trainwell.evaluation.predict import predict
 
 
@@ -226,7 +227,9 @@ def test_images_that_come_back_are_compared_on_the_scale_of_the_network(tmp_path
     back = (images - 100.0) / 50.0 + 0.1
     network = Says(back)
     picture = tmp_path / "picture.png"
-    report = judged(made.reconstruction((1, 6, 6), image=True), network, images, images, picture=(picture, "t"))
+    report = judged(
+        made.reconstruction((1, 6, 6), image=True), network, images, images, picture=Picture("auto", picture, "t")
+    )
 
     assert report["metrics"]["rmse"] == pytest.approx(0.1, rel=1e-3)
     assert image.imread(picture).shape[2] == 4
@@ -248,7 +251,7 @@ def test_images_that_come_back_are_compared_on_the_scale_of_the_network(tmp_path
 )  # fmt: skip
 def test_a_picture_costs_no_second_pass(tmp_path, prepared, outputs, inputs, target):
     network = Says(outputs)
-    judged(prepared, network, inputs, target, picture=(tmp_path / "picture.png", "t"))
+    judged(prepared, network, inputs, target, picture=Picture("auto", tmp_path / "picture.png", "t"))
 
     assert image.imread(tmp_path / "picture.png").shape[2] == 4
     assert network.asked <= len(target) + 4

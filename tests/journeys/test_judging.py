@@ -77,7 +77,7 @@ def test_a_task_is_learnt_judged_and_drawn(services, call, trained, make, metric
     run = trained(make(services), "mlp", options, epochs=25)
     seen = call("get_run", run=run, detail="full")
     score = services.store.runs.spec(run).data.score_name
-    told = call("evaluate", run=run, plot=True)
+    told = call("evaluate", run=run, plot="auto")
 
     assert told["baseline"]["metric"] == metric
     assert told["baseline"]["beaten"] is True, told["summary"]

@@ -10,7 +10,8 @@ import pytest
 from matplotlib import image
 
 from trainwell.contract.trace import EpochRecord
-from trainwell.reports import curves, picture, scores
+from trainwell.evaluation.pictures import draw_curves, draw_reliability
+from trainwell.reports import curves, picture, residuals, scores
 
 NAMES = ["$\\alpha$", "漢字", "\u202edne", "a_b^{2", "x" * 300, ""]
 
@@ -158,3 +159,49 @@ def test_reports_load_no_matplotlib_until_they_draw():
     code = "import sys, trainwell.reports.curves, trainwell.reports.scores; sys.exit('matplotlib' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+
+
+def without_colour(shown):
+    return shown[..., :3].mean(axis=2)
+
+
+@pytest.mark.parametrize("kind", ["roc", "pr"])
+def test_curves_over_thresholds_are_told_apart_without_colour(tmp_path, kind):
+    random = np.random.default_rng(0)
+    due = np.eye(3, dtype=bool)[random.integers(0, 3, 500)]
+    share = due + random.normal(size=due.shape) * (0.2, 0.6, 1.5)
+    some, two = tmp_path / "some.png", tmp_path / "two.png"
+    draw_curves(kind, due, share, NAMES[:3], some, "t")
+    draw_curves(kind, due[:, :2], share[:, :2], NAMES[:2], two, "t")
+
+    apart = np.abs(without_colour(pixels(some)) - without_colour(pixels(two))) > 0.1
+    assert apart.sum() > 500
+
+
+@pytest.mark.parametrize("due", [np.zeros((4, 2), bool), np.zeros((0, 2), bool)])
+@pytest.mark.parametrize("kind", ["roc", "pr"])
+def test_classes_that_do_not_occur_still_have_a_picture(tmp_path, kind, due):
+    draw_curves(kind, due, np.zeros(due.shape), ["a", "b"], tmp_path / "curves.png", "t")
+    pixels(tmp_path / "curves.png")
+
+
+def test_a_network_that_is_too_sure_lies_below_the_line(tmp_path):
+    share = np.linspace(0.01, 0.99, 900)
+    honest = np.random.default_rng(0).random(900) < share
+    for name, hit in (("honest", honest), ("sure", honest & (np.arange(900) % 2 == 0)), ("none", honest[:0])):
+        draw_reliability(share[: len(hit)], hit, tmp_path / f"{name}.png", "t", what="predicted class")
+    first, second = (pixels(tmp_path / f"{name}.png") for name in ("honest", "sure"))
+    middles = [
+        float(np.nonzero(np.abs(shown[..., :3] - (0.878, 0.424, 0.122)).max(axis=2) < 0.02)[0].mean())
+        for shown in (first, second)
+    ]
+
+    assert middles[0] < middles[1]  # rows of pixels are counted from the top
+    pixels(tmp_path / "none.png")
+
+
+@pytest.mark.parametrize("rows", [0, 1, 30, 4000])
+def test_every_set_of_residuals_has_a_picture(tmp_path, rows):
+    true = np.random.default_rng(0).normal(size=(rows, 1))
+    true[: rows // 10] = np.nan
+    pixels(residuals.draw_residuals(true, np.zeros_like(true), tmp_path / "residuals.png", title="t"))

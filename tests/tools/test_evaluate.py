@@ -34,7 +34,7 @@ def test_a_score_on_rows_that_were_trained_on_says_so(call, trained):
 
 
 def test_a_picture_of_the_scores_is_drawn_when_asked_for(call, services, trained):
-    picture = call("evaluate", run=trained, plot=True)["picture"]
+    picture = call("evaluate", run=trained, plot="calibration")["picture"]
     assert (services.workspace.root / picture).read_bytes().startswith(b"\x89PNG")
 
 

@@ -8,10 +8,13 @@ import numpy as np
 
 from trainwell.contract.text import finite
 from trainwell.evaluation import tasks
+from trainwell.evaluation.comparing import beside_trees
 from trainwell.evaluation.numbers import with_intervals
 from trainwell.evaluation.outputs import outputs
+from trainwell.evaluation.pictures import Picture, chosen_picture
 from trainwell.evaluation.scored import Scored, score_rows
 from trainwell.evaluation.slices import check_slices, raw_values, slice_scores
+from trainwell.evaluation.trees import Trees
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +39,8 @@ def evaluate(
     split: Split,
     raw: Path | None = None,
     slices: Sequence[str] = (),
-    picture: tuple[Path, str] | None = None,
+    picture: Picture | None = None,
+    trees: Trees | str | None = None,
 ) -> dict[str, Any]:
     """Judge a network on one split; every row goes through it once.
 
@@ -47,19 +51,22 @@ def evaluate(
         split: Their name, for the report.
         raw: Parquet file with the raw columns of the same rows in the same order.
         slices: Raw columns to break the score down by.
-        picture: Where a picture of the scores goes, and its title.
+        picture: A picture of the scores that is drawn as well.
+        trees: What trees say of the same rows, or why there are none to compare with.
 
     Returns: JSON without NaN: `split`, `rows`, `task`, `metrics` (a number or null by name, and [low, high] or null as
         `<name>_interval`), `interval_method`, `baseline` (with `beaten`: whether the 95 % interval lies clearly beyond
         it), `worst` (at most 5 rows by loss), `notes`, and the details of the task: `per_class`, `classes_left_out`
         and `confusions`; `per_label` and `labels_left_out`; `by_column` and `by_step`. `slices` where columns were
-        given.
+        given; `trees` as `beside_trees` has them.
 
     Raises:
-        TrainwellError: `wrong_input_shape`, `no_labelled_rows`, `no_raw_columns`, `unknown_column`, `data_damaged`.
+        TrainwellError: `wrong_input_shape`, `no_labelled_rows`, `no_raw_columns`, `unknown_column`, `data_damaged`,
+            `no_such_picture`.
     """
     check_slices(raw, slices, len(arrays.target))
     judge = tasks.judge(prepared)
+    kind = chosen_picture(judge, prepared, picture.kind) if picture is not None else ""
     scored = score_rows(module, prepared, arrays, judge)
     if picture is not None:
 
@@ -67,7 +74,7 @@ def evaluate(
             inputs = [array[scored.places[index]] for array in arrays.inputs]
             return inputs, np.concatenate(list(outputs(module, inputs)))
 
-        judge.draw(scored, look, *picture)
+        judge.draw(kind, scored, look, picture.path, picture.title)
     summary = judge.summary(scored)
     told = with_intervals(summary.values, summary.intervals)
     report: dict[str, Any] = {
@@ -82,7 +89,10 @@ def evaluate(
     }
     if slices and raw is not None:
         report["slices"] = slice_scores(judge.slicing(scored), scored.places, raw, slices)
-    report["notes"] = [*_notes(scored, report, judge.broken), *judge.notes(scored, told)]
+    if isinstance(trees, Trees):
+        report["trees"] = beside_trees(judge, scored, arrays, trees)
+    said = [] if trees is None else [trees] if isinstance(trees, str) else trees.notes
+    report["notes"] = [*_notes(scored, report, judge.broken), *judge.notes(scored, told), *said]
     return finite(report)
 
 

@@ -5,11 +5,13 @@ None stands for a metric that these rows do not define, such as an area under th
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from trainwell.contract import intervals
+from trainwell.contract.intervals import Interval
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,18 +20,11 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-Z_95 = 1.959963984540054
+Z_95, wilson = intervals.Z_95, intervals.wilson
 PERCENTILES = (2.5, 97.5)
 MOST_RESAMPLES, FEWEST_RESAMPLES = 1000, 100
 DRAWS = 10_000_000  # rows drawn in all: many resamples of few rows, fewer of many
 ECE_BINS = 15
-
-
-class Interval(NamedTuple):
-    """A 95 % interval."""
-
-    low: float
-    high: float
 
 
 class ClassCounts(NamedTuple):
@@ -71,17 +66,45 @@ def f1_macro(counts: ClassCounts) -> float:
     return float(np.mean(f1_by_class(counts)[counts.support + counts.predicted > 0]))
 
 
-def expected_calibration_error(confidence: Floats, hit: Bools, bins: int = ECE_BINS) -> float:
-    """Mean gap between confidence and accuracy over bins of equal width (Guo et al. 2017, arXiv 1706.04599).
+class Bin(NamedTuple):
+    """Rows of similar confidence: their mean confidence, the share that came true with its 95 % interval, how many."""
+
+    confidence: float
+    share: float
+    low: float
+    high: float
+    rows: int
+
+
+def reliability(confidence: Floats, hit: Bools, bins: int = ECE_BINS) -> list[Bin]:
+    """Confidence against what came true, over bins of (nearly) equally many rows; equal confidences stay together.
+
+    Equal width (Guo et al. 2017, arXiv 1706.04599) leaves most bins of a sure network to a handful of rows; equal mass
+    is the less biased estimate (Roelofs et al. 2022, arXiv 2012.08668).
 
     Args:
-        confidence: (B,) probability of the predicted class.
-        hit: (B,) whether the prediction is right.
-        bins: How many.
+        confidence: (B,) probability of the predicted class, or of a label.
+        hit: (B,) whether it came true.
+        bins: At most so many.
     """
-    place = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
-    gap = np.bincount(place, confidence, bins) - np.bincount(place, hit.astype(np.float64), bins)
-    return float(np.abs(gap).sum() / len(confidence))
+    if not len(confidence):
+        return []
+    bins = min(bins, len(confidence))
+    edges = np.unique(np.quantile(confidence, np.arange(1, bins) / bins, method="lower"))
+    place = np.searchsorted(edges, confidence, side="left")
+    rows = np.bincount(place)
+    sums, hits = np.bincount(place, confidence), np.bincount(place, hit.astype(np.float64))
+    return [
+        Bin(float(sums[one] / rows[one]), float(hits[one] / rows[one]), *wilson(int(hits[one]), int(rows[one])),
+            rows=int(rows[one]))
+        for one in np.flatnonzero(rows)
+    ]  # fmt: skip
+
+
+def expected_calibration_error(confidence: Floats, hit: Bools, bins: int = ECE_BINS) -> float:
+    """Mean gap between confidence and what came true over the bins of `reliability`."""
+    found = reliability(confidence, hit, bins)
+    return sum(one.rows * abs(one.confidence - one.share) for one in found) / len(confidence)
 
 
 def roc_auc(positive: Bools, ranks: Ints) -> float | None:
@@ -100,6 +123,32 @@ def roc_auc(positive: Bools, ranks: Ints) -> float | None:
         return None
     below = np.cumsum(negatives) - negatives
     return float(np.sum(positives * (below + negatives / 2.0)) / pairs)
+
+
+def roc_points(positive: Bools, scores: Floats) -> tuple[Floats, Floats]:
+    """Rates of false and of true alarms at every threshold, from none to all rows, each (distinct scores + 1,).
+
+    Args:
+        positive: (B,) whether a row is of the positive class; both occur.
+        scores: (B,) what the network says.
+    """
+    true, false = _counts_above(positive, scores)
+    return (np.append(0.0, false / false[-1]), np.append(0.0, true / true[-1]))
+
+
+def precision_recall_points(due: Bools, scores: Floats) -> tuple[Floats, Floats]:
+    """Recall and precision at every threshold, from the strictest, each (distinct scores + 1,); some row is due."""
+    true, false = _counts_above(due, scores)
+    precision = true / (true + false)
+    return np.append(0.0, true / true[-1]), np.append(precision[:1], precision)
+
+
+def _counts_above(positive: Bools, scores: Floats) -> tuple[Floats, Floats]:
+    """How many positive and how many other rows score at least as much, for every distinct score from the highest."""
+    order = np.argsort(-scores, kind="stable")
+    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
+    true = np.cumsum(positive[order], dtype=np.float64)[ends]
+    return true, ends + 1 - true
 
 
 def dense_ranks(scores: Floats) -> Ints:
@@ -122,14 +171,6 @@ def regression_scores(true: Floats, predicted: Floats) -> dict[str, float | None
         "mae": float(np.abs(true - predicted).mean()),
         "r2": 1.0 - float(squared.mean()) / spread if varies else None,
     }
-
-
-def wilson(successes: int, total: int) -> Interval:
-    """95 % interval of a share (Wilson 1927), honest for few rows and for shares near 0 and 1."""
-    share, square = successes / total, Z_95**2
-    middle = (share + square / (2 * total)) / (1 + square / total)
-    half = Z_95 / (1 + square / total) * math.sqrt(share * (1 - share) / total + square / (4 * total**2))
-    return Interval(max(0.0, middle - half), min(1.0, middle + half))
 
 
 def num_resamples(rows: int) -> int:

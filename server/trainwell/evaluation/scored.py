@@ -11,6 +11,8 @@ from trainwell.contract.errors import TrainwellError
 from trainwell.evaluation.outputs import check_inputs, outputs
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
     from torch import nn
 
@@ -65,9 +67,18 @@ def score_rows(module: nn.Module, prepared: PreparedData, arrays: SplitArrays, j
             argument="split",
             hint="Take another split, or use predict.",
         )
+    return _scored(judge, arrays, usable, outputs(module, arrays.inputs))
+
+
+def score_outputs(judge: Judge, arrays: SplitArrays, raw: Floats) -> Scored:
+    """The same rows by another model's outputs, (rows, outputs); some row has a usable target."""
+    return _scored(judge, arrays, judge.begin(arrays.target), iter([raw]))
+
+
+def _scored(judge: Judge, arrays: SplitArrays, usable: Bools, batches: Iterator[Floats]) -> Scored:
     parts: list[dict[str, NDArray[Any]]] = []
     start = 0
-    for raw in outputs(module, arrays.inputs):
+    for raw in batches:
         stop = start + len(raw)
         inside = usable[start:stop]
         inputs = [array[start:stop][inside] for array in arrays.inputs]

@@ -65,7 +65,7 @@ class Calling:
             services = replace(services, client=client)
         outcome = await call_tool(services, params.name, arguments, _progress(context), tools=self._tools)
         content: list[Any] = [TextContent(type="text", text=outcome.text)]
-        if outcome.picture is not None and arguments.get("plot") is True:
+        if outcome.picture is not None and arguments.get("plot"):
             content += await _image(outcome.picture)
         return CallToolResult(content=content, structured_content=outcome.structured, is_error=outcome.is_error)
 

@@ -26,7 +26,7 @@ INK, MUTED, FAINT, PAPER = "#1f2933", "#6b7785", "#e3e8ee", "#ffffff"
 TRAIN, VALIDATION, RATE, ALARM = "#3b6fb6", "#e06c1f", "#b9a5d8", "#c0182b"
 # Letters of the bold title that fit into an inch.
 TITLE_LETTERS_PER_INCH = 7.5
-Place = Literal["best", "upper left", "upper right"]
+Place = Literal["best", "upper left", "upper right", "lower left", "lower right"]
 SEPARATOR = "  \u00b7  "
 # Height of the heading above the panels, in inches.
 HEADING_INCHES = 0.82
@@ -65,10 +65,12 @@ def style(axes: Axes, *, x_label: str, y_label: str) -> None:
 
 
 def legend(axes: Axes, corner: Place = "best") -> None:
-    """A legend without a frame, on a veil of paper; none without labelled lines."""
+    """A legend without a frame, on a veil of paper, never read as mathematics; none without labelled lines."""
     handles, labels = axes.get_legend_handles_labels()
     if handles:
         box = axes.legend(handles, labels, fontsize=9, labelcolor=INK, loc=corner, handlelength=1.6, borderpad=0.4)
+        for text in box.get_texts():
+            text.set_parse_math(False)
         box.get_frame().set(facecolor=PAPER, edgecolor="none", alpha=0.85)
 
 

@@ -1,7 +1,7 @@
 """Judge a run's best weights (or a checkpoint) on rows it has not seen.
 
-Metrics with 95% intervals beside a baseline (of forecasts, the naive one), scores by class, label, column or step, the
-worst rows, and slices by column.
+Metrics with 95% intervals beside a trivial baseline and, for tables, gradient-boosted trees; scores by class, label,
+column or step, the worst rows, slices by column, pictures.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Arguments(Spec):
     data: str | None = None
     split: str
     slices: list[str] | None = None
-    plot: bool
+    plot: str | None = None
 
 
 class Result(Answer):
@@ -36,6 +36,7 @@ class Result(Answer):
     rows: int
     metrics: dict[str, Any]
     baseline: dict[str, Any]
+    trees: dict[str, Any] | None = None
     details: dict[str, Any]
 
 
@@ -47,21 +48,24 @@ async def call(services: Services, arguments: Arguments) -> Result:
         handle = services.find("data", arguments.data, "data")
         judged = services.store.artifacts.data(handle).model_dump(mode="json")
     name = trained.pop("name")
-    picture = services.workspace.state / "reports" / f"{name}-{arguments.split}.png" if arguments.plot else None
+    picture = services.workspace.state / "reports" / f"{name}-{arguments.split}-{arguments.plot}.png"
+    drawn = {"kind": arguments.plot, "path": str(picture), "title": f"{name}: {arguments.split}"}
     report = await services.ask(
         "evaluate", **trained, data=judged, split=arguments.split, slices=arguments.slices or [],
-        picture=str(picture) if picture else None,
-        title=name,
+        picture=drawn if arguments.plot else None,
     )  # fmt: skip
     metrics, baseline, rows = report.pop("metrics"), report.pop("baseline"), report.pop("rows")
+    trees: dict[str, Any] | None = report.pop("trees", None)
+    lines = [_told(name, arguments.split, rows, metrics, baseline), *([trees["told"]] if trees else [])]
     return Result(
-        summary="\n".join([_told(name, arguments.split, rows, metrics, baseline), *report["notes"][:2]]),
+        summary="\n".join([*lines, *report["notes"][:2]]),
         split=arguments.split,
         rows=rows,
         metrics=metrics,
         baseline=baseline,
+        trees=trees,
         details=report,
-        picture=services.workspace.shown(picture) if picture else None,
+        picture=services.workspace.shown(picture) if arguments.plot else None,
         next_call=next_call("save_checkpoint", run=name) if arguments.run else next_call("predict", checkpoint=name),
     )
 

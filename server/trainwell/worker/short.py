@@ -14,7 +14,10 @@ from trainwell.contract.specs import ModelSpec, PreparedData, RunSpec, Shapes
 from trainwell.contract.text import finite
 from trainwell.contract.trace import EpochRecord
 from trainwell.evaluation.evaluate import evaluate
+from trainwell.evaluation.pictures import Picture
 from trainwell.evaluation.predict import predict
+from trainwell.evaluation.trees import trees_for
+from trainwell.reports.comparison import draw_comparison
 from trainwell.reports.curves import draw_curves
 from trainwell.training import checkpoint, recipes
 from trainwell.training.device import describe_devices
@@ -22,10 +25,11 @@ from trainwell.training.plan import plan
 from trainwell.training.profiling import profile
 from trainwell.training.range_test import find_lr
 from trainwell.training.seeding import seed_everything
-from trainwell.worker import weights
+from trainwell.worker import spaces, weights
 from trainwell.worker.backbones import check_tokenizer
 from trainwell.worker.branching import branch
 from trainwell.worker.output import preview, write_predictions
+from trainwell.worker.studies import require_optuna
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,12 +97,25 @@ def _plan(workspace: Workspace, arguments: Json) -> Json:
     return {**planned, "config": spec.config.model_dump(mode="json")}
 
 
+def _plan_search(workspace: Workspace, arguments: Json) -> Json:
+    """What a search will try, and what one training of it needs; refuses values that no training could have.
+
+    Returns: As `_plan`, and `space`: every name with its `Range`.
+    """
+    require_optuna()
+    planned = _plan(workspace, arguments)
+    spec = RunSpec.model_validate({**arguments["spec"], "config": planned["config"]})
+    space = spaces.resolve(arguments["space"], spec)
+    return {**planned, "space": {name: one.model_dump(mode="json") for name, one in space.items()}}
+
+
 def _evaluate(workspace: Workspace, arguments: Json) -> Json:
     trained = _trained(workspace, arguments)
     split = arguments["split"]
     judged = PreparedData.model_validate(arguments["data"]) if arguments.get("data") else trained.data
     arrays = _rows_to_judge(workspace, trained.data, judged, split)
     raw = workspace.data_dir(judged.handle) / f"raw_{split}.parquet"
+    asked: Json | None = arguments.get("picture")
     result = evaluate(
         trained.module,
         trained.data,
@@ -106,7 +123,8 @@ def _evaluate(workspace: Workspace, arguments: Json) -> Json:
         split=split,
         raw=raw if raw.exists() else None,
         slices=arguments["slices"],
-        picture=(Path(arguments["picture"]), f"{arguments['title']}: {split}") if arguments.get("picture") else None,
+        picture=Picture(asked["kind"], Path(asked["path"]), asked["title"]) if asked else None,
+        trees=trees_for(workspace, trained.data, judged, split, arrays),
     )
     result["notes"] = [*_trained_on(workspace, trained.data, judged, arrays), *result["notes"]]
     return {**result, "data": judged.handle, "model": trained.model.handle, "epoch": trained.epoch}
@@ -197,6 +215,12 @@ def _plot(workspace: Workspace, arguments: Json) -> Json:
     return {"bytes": path.stat().st_size}
 
 
+def _plot_runs(workspace: Workspace, arguments: Json) -> Json:
+    curves = [(name, [EpochRecord(**record) for record in records]) for name, records in arguments["curves"]]
+    path = draw_comparison(curves, Path(arguments["path"]), metric=arguments["metric"])
+    return {"bytes": path.stat().st_size}
+
+
 def _devices(workspace: Workspace, arguments: Json) -> Json:
     return {"devices": describe_devices()}
 
@@ -206,6 +230,7 @@ WORK: dict[str, Callable[[Workspace, Json], Json]] = {
     "prepare": _prepare,
     "build": _build,
     "plan": _plan,
+    "plan_search": _plan_search,
     "find_lr": find_lr,
     "profile": profile,
     "evaluate": _evaluate,
@@ -213,6 +238,7 @@ WORK: dict[str, Callable[[Workspace, Json], Json]] = {
     "save_checkpoint": _save_checkpoint,
     "load_checkpoint": _load_checkpoint,
     "plot": _plot,
+    "plot_runs": _plot_runs,
     "devices": _devices,
     "branch": branch,
 }

@@ -73,7 +73,7 @@ def width(encoding: Encoding) -> int:
     if encoding["as"] == "number of category":
         return 0
     if encoding["as"] == "category":
-        only_two = _is_pair(encoding)
+        only_two = is_pair(encoding)
         return 1 if only_two else len(encoding["levels"]) + int(encoding["other"]) + int(encoding["missing"])
     cycles = 2 * len(encoding.get("cycles", ()))
     return 1 + cycles + int(encoding["missing"])
@@ -86,7 +86,7 @@ def input_names(encodings: Sequence[Encoding]) -> list[str]:
         if not width(encoding):
             continue
         name = encoding["name"]
-        if encoding["as"] == "category" and not _is_pair(encoding):
+        if encoding["as"] == "category" and not is_pair(encoding):
             names += [f"{name} = {level}" for level in encoding["levels"]]
             names += [f"{name} = (other)"] * encoding["other"]
         elif encoding["as"] == "category":
@@ -210,7 +210,7 @@ def _encode_category(encoding: Encoding, values: pl.Series, out: np.ndarray) -> 
     codes = _places(values, levels, first=0)
     empty = values.is_null().to_numpy()
     rows = np.arange(len(codes))
-    if _is_pair(encoding):
+    if is_pair(encoding):
         out[:, 0] = np.select([empty, codes == 0, codes == 1], [0.0, 1.0, -1.0], 0.0)
         return
     known = (codes < len(levels)) & ~empty
@@ -232,7 +232,7 @@ def _mark_missing(encoding: Encoding, values: pl.Series, out: np.ndarray) -> Non
         out[:, -1] = values.is_null().to_numpy()
 
 
-def _is_pair(encoding: Encoding) -> bool:
+def is_pair(encoding: Encoding) -> bool:
     """Two levels and nothing missing fit into one input of +-1."""
     return len(encoding["levels"]) == 2 and not encoding["other"] and not encoding["missing"]
 

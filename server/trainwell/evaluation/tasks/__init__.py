@@ -82,10 +82,12 @@ class Slicing:
 class Judge(Protocol):
     """What a task's file offers as `Judge(prepared)`; the instance serves one split or one prediction.
 
-    `broken` says what rows whose outputs are not finite do to the metrics.
+    `broken` says what rows whose outputs are not finite do to the metrics; `pictures` are the kinds that it draws, the
+    main one first.
     """
 
     broken: str
+    pictures: tuple[str, ...]
 
     def begin(self, target: Array) -> Bools:
         """See the targets of the whole split before anything else. Returns: which rows can be judged, (B,)."""
@@ -123,8 +125,8 @@ class Judge(Protocol):
         """Outputs as predictions."""
         ...
 
-    def draw(self, scored: Scored, look: Look, path: Path, title: str) -> None:
-        """A picture of the scores."""
+    def draw(self, kind: str, scored: Scored, look: Look, path: Path, title: str) -> None:
+        """A picture of the scores, of one of `pictures`."""
         ...
 
 

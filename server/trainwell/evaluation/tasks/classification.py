@@ -9,6 +9,7 @@ import numpy as np
 from trainwell.contract.text import plain, quoted
 from trainwell.evaluation import metrics
 from trainwell.evaluation.numbers import Statistics, short
+from trainwell.evaluation.pictures import draw_curves, draw_reliability, sampled
 from trainwell.evaluation.tasks import Predicted, Slicing, Summary
 from trainwell.reports.scores import draw_confusion
 
@@ -30,6 +31,7 @@ class Judge:
     """Columns: `true` and `predicted` class numbers, `probability` of the predicted one, `odds` of two classes."""
 
     broken = "they count as wrong, other metrics are null"
+    pictures = ("confusion", "roc", "pr", "calibration")
 
     def __init__(self, prepared: PreparedData) -> None:
         self.prepared = prepared
@@ -177,12 +179,28 @@ class Judge:
         confidence = [short(float(share.max()), 4) for share in shares]
         return Predicted(names, columns, confidence, not_finite=numbers.count(NO_CLASS))
 
-    def draw(self, scored: Scored, look: Look, path: Path, title: str) -> None:  # noqa: ARG002
-        """A confusion matrix."""
+    def draw(self, kind: str, scored: Scored, look: Look, path: Path, title: str) -> None:
+        """A confusion matrix, or curves over thresholds, or confidence against accuracy."""
+        if kind == "calibration":
+            hit, sure = scored["true"] == scored["predicted"], scored.finite
+            draw_reliability(scored["probability"][sure], hit[sure], path, title, what="predicted class")
+            return
+        if kind != "confusion":
+            self._draw_curves(kind, scored, look, path, title)
+            return
         known = scored["predicted"] >= 0
         matrix = np.zeros((len(self.classes),) * 2, dtype=np.int64)
         np.add.at(matrix, (scored["true"][known], scored["predicted"][known]), 1)
         draw_confusion(matrix, list(self.classes), path, title=title)
+
+    def _draw_curves(self, kind: str, scored: Scored, look: Look, path: Path, title: str) -> None:
+        """Each class against the others; of two classes the second."""
+        rows = sampled(len(scored))
+        rows = rows[scored.finite[rows]]
+        shares = np.exp(log_probabilities(look(rows)[1])) if len(rows) else np.zeros((0, len(self.classes)))
+        first = 1 if len(self.classes) == 2 else 0
+        due = scored["true"][rows, None] == np.arange(first, len(self.classes))
+        draw_curves(kind, due, shares[:, first:], self.classes[first:], path, title)
 
 
 def log_probabilities(logits: Floats) -> Floats:

@@ -36,6 +36,7 @@ class Judge:
     """Columns: `true`, `predicted` and `naive`, each (B, horizon, columns), standardised, float32."""
 
     broken = "no metric is known"
+    pictures = ("forecast",)
 
     def __init__(self, prepared: PreparedData) -> None:
         self.prepared = prepared
@@ -179,7 +180,7 @@ class Judge:
         columns |= {name: values[..., number].reshape(-1) for number, name in enumerate(self.names)}
         return Predicted(told, columns, not_finite=known.count(False), per_row=self.horizon)
 
-    def draw(self, scored: Scored, look: Look, path: Path, title: str) -> None:
+    def draw(self, kind: str, scored: Scored, look: Look, path: Path, title: str) -> None:  # noqa: ARG002
         """A few windows of the first column, from easy to hard, and the errors by step over all columns."""
         if not scored.finite.any():
             chosen: Ints = np.zeros(0, dtype=np.int64)

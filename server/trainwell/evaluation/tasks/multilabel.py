@@ -10,6 +10,7 @@ from trainwell.contract.text import plain, quoted
 from trainwell.evaluation import metrics
 from trainwell.evaluation.metrics import LabelCounts
 from trainwell.evaluation.numbers import Statistics, short
+from trainwell.evaluation.pictures import draw_curves, draw_reliability
 from trainwell.evaluation.tasks import Predicted, Slicing, Summary
 from trainwell.reports.labels import draw_labels
 
@@ -33,6 +34,7 @@ class Judge:
     """Columns, each (B, K): `due` whether a label applies, `given` whether the network says so, `probability`."""
 
     broken = "they count as rows without labels, other metrics are null"
+    pictures = ("labels", "roc", "pr", "calibration")
 
     def __init__(self, prepared: PreparedData) -> None:
         self.prepared = prepared
@@ -179,8 +181,16 @@ class Judge:
         confidence = [[short(float(shares[place, one]), 4) for one in row] for place, row in enumerate(numbers)]
         return Predicted(names, columns, confidence, not_finite=known.count(False))
 
-    def draw(self, scored: Scored, look: Look, path: Path, title: str) -> None:  # noqa: ARG002
-        """F1 by label, with precision and recall."""
+    def draw(self, kind: str, scored: Scored, look: Look, path: Path, title: str) -> None:  # noqa: ARG002
+        """F1 by label with precision and recall, or curves over thresholds, or probability against what came true."""
+        sure = scored.finite
+        due, share = scored["due"][sure], scored["probability"][sure].astype(np.float64)
+        if kind == "calibration":
+            draw_reliability(share.ravel(), due.ravel(), path, title, what="labels, all together")
+            return
+        if kind != "labels":
+            draw_curves(kind, due, share, self.labels, path, title)
+            return
         counts = metrics.label_counts(scored["due"], scored["given"])
         exact = float((scored["due"] == scored["given"]).all(axis=1).mean())
         draw_labels(counts.due, counts.given, counts.hits, list(self.labels), path, title=title, exact=exact)

@@ -29,6 +29,7 @@ class Judge:
     """Errors in standard deviations of the inputs. Column: `spread`, squared distance from the mean row, (B,)."""
 
     broken = "no metric is known"
+    pictures = ("errors",)
 
     def __init__(self, prepared: PreparedData) -> None:
         self.prepared = prepared
@@ -124,7 +125,7 @@ class Judge:
         note = "Each prediction is the error (RMSE) of a row that came back, in standard deviations of the inputs."
         return Predicted(errors, columns, not_finite=errors.count(None), notes=[note])
 
-    def draw(self, scored: Scored, look: Look, path: Path, title: str) -> None:
+    def draw(self, kind: str, scored: Scored, look: Look, path: Path, title: str) -> None:  # noqa: ARG002
         """How the errors are spread; of images also a few as they were and as they came back."""
         strip = None
         if self.spec.role == "image" and scored.finite.any():

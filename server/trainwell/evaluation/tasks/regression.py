@@ -10,6 +10,7 @@ from trainwell.contract.text import rounded
 from trainwell.evaluation import metrics
 from trainwell.evaluation.numbers import Statistics, short, shorts
 from trainwell.evaluation.tasks import Predicted, Slicing, Summary
+from trainwell.reports.residuals import draw_residuals
 from trainwell.reports.scores import draw_regression
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class Judge:
     """Columns: `true` and `predicted`, each (B, values) in the target's own units."""
 
     broken = "no metric is known"
+    pictures = ("fit", "residuals")
 
     def __init__(self, prepared: PreparedData) -> None:
         self.prepared = prepared
@@ -112,9 +114,10 @@ class Judge:
             columns = {f"prediction_{place + 1}": values[:, place] for place in range(values.shape[1])}
         return Predicted(told, columns, not_finite=known.count(False))
 
-    def draw(self, scored: Scored, look: Look, path: Path, title: str) -> None:  # noqa: ARG002
-        """Predicted against true values."""
-        draw_regression(scored["true"], scored["predicted"], path, title=title)
+    def draw(self, kind: str, scored: Scored, look: Look, path: Path, title: str) -> None:  # noqa: ARG002
+        """Predicted against true values, or errors against predictions."""
+        draw = draw_residuals if kind == "residuals" else draw_regression
+        draw(scored["true"], scored["predicted"], path, title=title)
 
 
 def rmse_slicing(squared: Floats) -> Slicing:
