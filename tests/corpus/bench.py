@@ -16,6 +16,7 @@ from loguru import logger
 from tests.corpus.cases import GROUPS, HALVES, Case
 from tests.corpus.catalogue import catalogue
 from tests.corpus.running import Outcome, kept, mended, read, run
+from tests.corpus.scoring import loud, report
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,8 +30,6 @@ def main(arguments: Sequence[str]) -> int:
     cases = [case for case in catalogue().values() if _is_asked(case, asked)]
     with tempfile.TemporaryDirectory(prefix="tw-rt-") as folder:
         os.environ["TRAINWELL_RUNTIME_DIR"] = folder
-        from tests.corpus.scoring import report
-
         outcomes, broken = _outcomes(cases, asked)
         repaired = {} if asked.no_repairs else _repaired(cases, outcomes, asked)
     print(report(cases, outcomes, repaired))  # noqa: T201
@@ -66,7 +65,7 @@ def _repaired(cases: Sequence[Case], outcomes: dict[str, Outcome], asked: argpar
     fixes: dict[str, Fix] = {}
     for case in cases:
         if case.causes and case.name in outcomes:
-            first = next(iter(outcomes[case.name].findings), None)
+            first = next(iter(loud(outcomes[case.name].findings)), None)
             if first is not None and first.fixes and mended(case.job, first.fixes[0]) is not None:
                 fixes[case.name] = first.fixes[0]
     return _run_all(fixes, asked)[0]

@@ -28,9 +28,8 @@ def _by_heart(to: Collection) -> None:
         train={"epochs": 25, "early_stopping": 0, "lr": 2e-3}, metric="loss",
     ))  # fmt: skip
     to.fault("few rows in Python", GROUP, "python diabetes", "overfitting", lambda job: job.changed(
-        network=stack(10, 1, (256, 256)), rows=tensors("diabetes", limit=120),
-        train={"epochs": 60, "early_stopping": 0}, metric="loss",
-    ), mends=False)  # fmt: skip
+        network=stack(10, 1, (256, 256)), train={"epochs": 60, "early_stopping": 0}, metric="loss",
+    ))  # fmt: skip
     noise = "memorised_noise label_noise overfitting"
     to.fault("noise learnt by heart", GROUP, "digits mlp split", noise, lambda job: job.changed(
         data=split_table("digits", train=[first_rows(400), noisy_labels(0.3)]),
@@ -58,7 +57,7 @@ def _too_small(to: Collection) -> None:
 
 
 def _too_short(to: Collection) -> None:
-    few = "too_few_epochs learning_rate_too_low batch_too_large"
+    few = "too_few_epochs too_few_updates"
     to.fault("one epoch", GROUP, "digits mlp", few, lambda job: job.changed(train={"epochs": 1, "lr": 5e-4}))
     to.fault(
         "two epochs of pictures", GROUP, "digits cnn", few, lambda job: job.changed(train={"epochs": 2, "lr": 1e-3})
@@ -68,7 +67,7 @@ def _too_short(to: Collection) -> None:
     to.fault("two epochs of series", GROUP, "waves gru", few, lambda job: job.changed(train={"epochs": 2}))
     to.fault("two epochs in Python", GROUP, "python digits", few,
              lambda job: job.changed(train={"epochs": 2, "lr": 5e-4}))  # fmt: skip
-    soon = "stopped_too_early too_few_epochs"
+    soon = "stopped_too_early too_few_epochs too_few_updates"
     to.fault("no patience", GROUP, "digits mlp", soon, lambda job: job.changed(
         train={"early_stopping": 1, "scheduler": "constant", "lr": 3e-4, "batch_size": 256, "epochs": 60}
     ))  # fmt: skip

@@ -26,7 +26,7 @@ def _outputs(to: Collection) -> None:
     to.fault("softmax before the loss, in Python", GROUP, "python cnn", soft, lambda job: job.changed(
         network=lambda: nn.Sequential(networks.convolutional()(), nn.Softmax(1))
     ), mends=False)  # fmt: skip
-    wrong = "output_range"
+    wrong = "bad_output_activation"
     to.fault("a sigmoid before a regression", GROUP, "python diabetes", wrong,
              lambda job: job.changed(network=stack(10, 1, (32,), last=nn.Sigmoid)), mends=False)  # fmt: skip
     to.fault("a ReLU before a regression", GROUP, "diabetes mlp", wrong, lambda job: job.changed(
@@ -39,7 +39,7 @@ def _outputs(to: Collection) -> None:
 
 
 def _layers(to: Collection) -> None:
-    linear = "missing_nonlinearity"
+    linear = "no_nonlinearity"
     to.fault("layers without anything between them", GROUP, "moons layers", linear, lambda job: job.changed(
         layers=tuple(layer for layer in job.layers if layer != "ReLU")
     ), mends=False)  # fmt: skip
@@ -63,19 +63,17 @@ def _parts(to: Collection) -> None:
     to.fault("hidden layers frozen, in Python", GROUP, "python digits", frozen,
              lambda job: job.changed(network=stack(64, 10, (8, 8), after=freeze_all_but_last)),
              mends=False)  # fmt: skip
-    cut = "detached_parameters unused_parameters no_gradient frozen_parameters"
-    to.fault("a graph cut in the middle", GROUP, "digits module", cut, lambda job: job.changed(network=file(
-        "self.first = nn.Linear(61, 6)\nself.second = nn.Linear(6, 10)",
-        "return self.second(torch.relu(self.first(x)).detach())",
-    )), mends=False)  # fmt: skip
+    cut = "unused_parameters frozen_parameters"
+    to.fault("a graph cut in the middle", GROUP, "python digits", cut,
+             lambda job: job.changed(network=lambda: _Cut(64, 6, 10)), mends=False)  # fmt: skip
     to.fault("a graph cut in the middle, in Python", GROUP, "python moons", cut,
-             lambda job: job.changed(network=_Cut), mends=False)  # fmt: skip
+             lambda job: job.changed(network=lambda: _Cut(2, 3, 2)), mends=False)  # fmt: skip
 
 
 class _Cut(nn.Module):
-    def __init__(self) -> None:
+    def __init__(self, inputs: int, width: int, outputs: int) -> None:
         super().__init__()
-        self.first, self.second = nn.Linear(2, 3), nn.Linear(3, 2)
+        self.first, self.second = nn.Linear(inputs, width), nn.Linear(width, outputs)
 
     def forward(self, x):
         return self.second(self.first(x).relu().detach())

@@ -83,6 +83,14 @@ def convolutional(outputs: int = 10, channels: int = 8, *, norm: bool = False) -
     return made
 
 
+def normed(inputs: int, outputs: int) -> Callable[[], nn.Module]:
+    """Two hidden layers with batch norm."""
+    return lambda: nn.Sequential(
+        nn.Linear(inputs, 64), nn.BatchNorm1d(64), nn.ReLU(), nn.Linear(64, 64), nn.BatchNorm1d(64), nn.ReLU(),
+        nn.Linear(64, outputs),
+    )  # fmt: skip
+
+
 class Recurrent(nn.Module):
     """Rows of a picture as the steps of a series."""
 
@@ -93,6 +101,18 @@ class Recurrent(nn.Module):
 
     def forward(self, x):
         return self.out(self.cell(x)[0][:, -1])
+
+
+class Ending(nn.Module):
+    """A network whose outputs go through something that is not defined everywhere."""
+
+    def __init__(self, last: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))
+        self.last = last
+
+    def forward(self, x):
+        return self.last(self.layers(x))
 
 
 class AlwaysDropping(nn.Module):

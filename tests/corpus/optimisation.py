@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import torch
 from torch import nn
 
 from tests.corpus import networks
 from tests.corpus.cases import Collection
-from tests.corpus.networks import constant_weights, deep_file, file, low_biases, scale_weights, stack, stack_file
+from tests.corpus.networks import constant_weights, deep_file, low_biases, scale_weights, stack, stack_file
 from tests.corpus.sources import shuffled
 
 GROUP = "optimisation"
@@ -60,16 +61,16 @@ def _other_settings(to: Collection) -> None:
     ))  # fmt: skip
     to.fault("gradients clipped to nothing, in Python", GROUP, "python moons", low,
              lambda job: job.changed(train={"optimizer": "sgd", "lr": 0.05, "grad_clip": 1e-3}))  # fmt: skip
-    to.fault("batches of two under batch norm", GROUP, "digits mlp", "small_batch_norm noisy_updates",
+    to.fault("batches of two under batch norm", GROUP, "digits mlp", "batch_norm_tiny_batches",
              lambda job: job.changed(train={"batch_size": 2, "epochs": 2}, options={"batch_norm": True}))  # fmt: skip
-    to.fault("batches of two under batch norm, in Python", GROUP, "python cnn", "small_batch_norm",
-             lambda job: job.changed(network=networks.convolutional(norm=True),
+    to.fault("batches of two under batch norm, in Python", GROUP, "python digits", "batch_norm_tiny_batches",
+             lambda job: job.changed(network=networks.normed(64, 10),
                                      train={"batch_size": 2, "epochs": 2}))  # fmt: skip
 
 
 def _starts(to: Collection) -> None:
     start = "bad_initialisation"
-    alike, large = f"symmetric_initialisation {start}", f"{start} exploding_gradients saturation"
+    alike, large = start, f"{start} exploding_gradients saturated_units"
     to.fault("weights all alike", GROUP, "digits module", alike, lambda job: job.changed(
         network=stack_file(61, 10, after="for parameter in self.parameters():\n    nn.init.constant_(parameter, 0.05)")
     ), mends=False)  # fmt: skip
@@ -86,10 +87,10 @@ def _starts(to: Collection) -> None:
     ), mends=False)  # fmt: skip
     to.fault("units that never fire, in Python", GROUP, "python digits", f"{dead} {start}",
              lambda job: job.changed(network=stack(64, 10, after=low_biases(-20.0))), mends=False)  # fmt: skip
-    to.fault("saturated units", GROUP, "digits module", f"saturation {start}", lambda job: job.changed(
+    to.fault("saturated units", GROUP, "digits module", f"saturated_units {start}", lambda job: job.changed(
         network=deep_file(61, 10, "Tanh", 3, after="for parameter in self.parameters():\n    parameter.data *= 20")
     ), mends=False)  # fmt: skip
-    to.fault("saturated units in Python", GROUP, "python deep tanh", f"saturation {start}",
+    to.fault("saturated units in Python", GROUP, "python deep tanh", f"saturated_units {start}",
              lambda job: job.changed(network=stack(64, 10, (32,) * 5, nn.Tanh, after=scale_weights(15.0))),
              mends=False)  # fmt: skip
 
@@ -107,16 +108,15 @@ def _gradients(to: Collection) -> None:
     to.fault("growing weights through many layers", GROUP, "python digits", f"{explode} bad_initialisation",
              lambda job: job.changed(network=stack(64, 10, (64,) * 8, after=scale_weights(6.0))),
              mends=False)  # fmt: skip
-    to.fault("a logarithm of what may be negative", GROUP, "digits module", nan, lambda job: job.changed(
-        network=stack_file(61, 10, forward="return torch.log(self.layers(x))"), train={"max_attempts": 1}
+    to.fault("a logarithm of what may be negative", GROUP, "python digits", nan, lambda job: job.changed(
+        network=lambda: networks.Ending(torch.log), train={"max_attempts": 1}
     ), mends=False)  # fmt: skip
     to.fault("a rate that breaks a loss", GROUP, "python diabetes", "learning_rate_too_high non_finite_loss",
              lambda job: job.changed(train={"optimizer": "sgd", "lr": 1.0, "grad_clip": 0, "max_attempts": 1,
                                             "scheduler": "constant"}, network=stack(10, 1, (64, 64, 64)))
              )  # fmt: skip
-    to.fault("a division by nearly nothing", GROUP, "digits module", nan, lambda job: job.changed(
-        network=file("self.layers = nn.Linear(61, 10)", "z = self.layers(x)\nreturn z / (z - z).abs().sqrt()"),
-        train={"max_attempts": 1},
+    to.fault("a division by nearly nothing", GROUP, "python digits", nan, lambda job: job.changed(
+        network=lambda: networks.Ending(lambda z: z / (z - z.detach()).abs().sqrt()), train={"max_attempts": 1}
     ), mends=False)  # fmt: skip
     to.fault("rows a thousand times too large", GROUP, "python digits", "loss_spikes inputs_not_normalised",
              lambda job: job.changed(loader=_with_wild_rows, train={"grad_clip": 0, "optimizer": "sgd", "lr": 0.05}),

@@ -28,6 +28,8 @@ from trainwell.tools.services import Services, open_services
 
 # A run that takes longer than this is broken; seconds.
 PATIENCE = 120.0
+# What a busy machine answers: the same call again finds the work done.
+BUSY = "work_takes_long"
 TOOLS = ("prepare_data", "build_model", "train")
 
 
@@ -53,7 +55,7 @@ class Outcome:
 def run(job: Job | Program) -> Outcome:
     """Carry a job out in a workspace of its own, which is gone afterwards."""
     started = time.perf_counter()
-    with tempfile.TemporaryDirectory(prefix="tw-corpus-") as folder:
+    with tempfile.TemporaryDirectory(prefix="tw-corpus-", ignore_cleanup_errors=True) as folder:
         trace = _by_tools(job, Path(folder)) if isinstance(job, Job) else _by_python(job, Path(folder))
     return Outcome(trace, _score(trace, job.metric), _loss(trace), time.perf_counter() - started)
 
@@ -90,17 +92,20 @@ def _by_tools(job: Job, root: Path) -> Trace:
 def _network(job: Job, root: Path) -> dict[str, Any]:
     if job.network is not None:
         (root / "net.py").write_text(job.network)
-        return {"module": "net.py:Net", "options": dict(job.options)}
+        return {"module": "net.py:Net"}
     if job.layers:
         return {"layers": list(job.layers), "options": dict(job.options)}
     return {"architecture": job.family, "options": dict(job.options)}
 
 
 def _call(services: Services, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    answer = anyio.run(call_tool, services, tool, arguments)
-    if answer.is_error:
-        raise RefusedError(f"{tool}: {answer.text}")
-    return answer.structured
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        answer = anyio.run(call_tool, services, tool, arguments)
+        if not answer.is_error:
+            return answer.structured
+        if answer.structured["error"]["code"] != BUSY or time.monotonic() > deadline:
+            raise RefusedError(f"{tool}: {answer.text}")
 
 
 def _wait(services: Services, run: str) -> None:

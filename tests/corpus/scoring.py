@@ -61,7 +61,7 @@ class Tally:
         self.alarmed += bool(told)
         self.right += right
         self.confidences += [(told[0].confidence, right)] if told else []
-        self._count_repair(case, outcomes, repaired, right=right, fixes=bool(told and told[0].fixes))
+        self._count_repair(case, outcomes, repaired, right=right, fixes=bool(told) and has_fix(told[0]))
 
     def _count_repair(
         self, case: Case, outcomes: Mapping[str, Outcome], repaired: Mapping[str, Outcome], *, right: bool, fixes: bool
@@ -87,6 +87,11 @@ class Tally:
 def loud(findings: Sequence[Finding]) -> list[Finding]:
     """Findings that are more than information."""
     return [finding for finding in findings if finding.severity != "info"]
+
+
+def has_fix(finding: Finding) -> bool:
+    """Whether arguments would mend it, as the finding says; advice to a person has an empty patch."""
+    return any(fix.patch for fix in finding.fixes)
 
 
 def bites(case: Case, outcome: Outcome, twin: Outcome) -> bool:
@@ -159,7 +164,7 @@ def _misses(cases: Iterable[Case], outcomes: Mapping[str, Outcome], repaired: Ma
                     f"  {case.half:8} {case.name}: {patch} gives {_came_out(after)} after {_came_out(outcome)}; "
                     f"twin {_came_out(twin)}"
                 )  # fmt: skip
-        elif case.causes and told and told[0].fixes:
+        elif case.causes and told and has_fix(told[0]):
             lines.append(f"  {case.half:8} {case.name}: has a fix, {told[0].fixes[0].patch}")
     return "\n".join(lines)
 

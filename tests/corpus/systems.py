@@ -17,23 +17,26 @@ GROUP = "systems"
 
 def add(to: Collection) -> None:
     """All faults of systems."""
-    memory = "out_of_memory"
-    to.fault("a tensor larger than the machine", GROUP, "digits module", memory, lambda job: job.changed(
-        network=stack_file(61, 10, forward="waste = self.training and torch.empty(10**15)\nreturn self.layers(x)"),
-        train={"max_attempts": 1},
+    to.fault("a tensor larger than the machine", GROUP, "digits module", "out_of_memory", lambda job: job.changed(
+        network=_wasteful("torch.empty(10**15)"), train={"max_attempts": 1}
     ), mends=False)  # fmt: skip
     to.fault("a list larger than the machine", GROUP, "digits module", "host_out_of_memory", lambda job: job.changed(
-        network=stack_file(61, 10, forward="waste = self.training and bytearray(10**16)\nreturn self.layers(x)"),
-        train={"max_attempts": 1},
+        network=_wasteful("bytearray(10**16)"), train={"max_attempts": 1}
     ), mends=False)  # fmt: skip
     to.fault("activations that are kept", GROUP, "python digits", "memory_leak",
              lambda job: job.changed(network=Hoarder, train={"epochs": 8}), mends=False)  # fmt: skip
     to.fault("rows that take long to read", GROUP, "python stream", "input_bound",
              lambda job: job.changed(loader=_slow_rows, train={"epochs": 5}), mends=False)  # fmt: skip
     to.fault("pictures that take long to read", GROUP, "python cnn", "input_bound",
-             lambda job: job.changed(loader=_slow_rows, train={"epochs": 4}), mends=False)  # fmt: skip
+             lambda job: job.changed(loader=_slow_rows, train={"epochs": 8}), mends=False)  # fmt: skip
     to.fault("steps that get slower", GROUP, "python digits", "slow_steps",
              lambda job: job.changed(network=_Tiring, train={"epochs": 10}), mends=False)  # fmt: skip
+
+
+def _wasteful(what: str) -> str:
+    """A network that is well until it has been called for a while: what is built is tried with a few calls."""
+    forward = f"self.calls += 1\nwaste = self.calls > 60 and {what}\nreturn self.layers(x)"
+    return stack_file(61, 10, after="self.calls = 0", forward=forward)
 
 
 class _Slow(Dataset):

@@ -5,7 +5,7 @@ import pytest
 from tests.corpus.cases import HALVES
 from tests.corpus.catalogue import catalogue
 from tests.corpus.running import kept, mended, read, run
-from tests.corpus.scoring import is_as_good, loud
+from tests.corpus.scoring import has_fix, is_as_good, loud
 
 FAULTS = [
     "NaN in two rows",
@@ -25,7 +25,7 @@ def test_the_cause_of_a_fault_comes_first(name):
 
     assert told, "nothing was found"
     assert told[0].code in case.causes
-    assert bool(told[0].fixes) == case.mends, "a fault that a person must mend is said to be one"
+    assert has_fix(told[0]) == case.mends, "a fault that a person must mend is said to be one"
 
 
 @pytest.mark.parametrize("name", ["python digits", "python wine"])

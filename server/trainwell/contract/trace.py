@@ -83,6 +83,7 @@ class AttemptRecord:
     """One attempt at a run: how it ended and what was changed for the next.
 
     `step` is where it failed, `saved_step` what its newest checkpoint has, `lost_seconds` the work between them.
+    `facts` is what making a step again has shown whose loss was not finite (`training.replay`).
     `began` is the monotonic clock of the machine, which nobody sets, and `seconds` what it worked by that clock.
     """
 
@@ -100,6 +101,7 @@ class AttemptRecord:
     notes: list[str] = field(default_factory=list[str])
     began: float | None = None
     seconds: float | None = None
+    facts: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True)
@@ -119,8 +121,10 @@ class Trace:
     `target_min`, `target_max`, `target_whole`; `loss_name` (`cross_entropy`, `nll`, `mse`, `bce_logits`, `bce`);
     `frozen`, `not_optimised`, `no_gradient`, `zero_gradient` (names of tensors), `frozen_share`; `first_gradient`,
     `last_gradient` (norms of the gradients of the first and last weight matrix); `symmetric` (names of matrices
-    whose rows are all alike); `dead`, `saturated` (as in `SignalRecord`); `weight_layers`, `is_linear`,
-    `batch_norms`, `recurrent`, `largest_dropout`. Of the data, by whoever prepares it: what its rules need.
+    whose rows are all alike); `dead`, `saturated` (as in `SignalRecord`); `weight_layers`, `weight_types`, `is_linear`,
+    `eval_varies` (two passes of the same rows differ), `batch_norms`, `recurrent`, `largest_dropout`. Of a loop that is
+    not ours: `broadcasts`, `keeps_gradients`, `maximises`. Of the data, by `trainwell.data.facts`: names that begin
+    with `data.`.
     """
 
     epochs: tuple[EpochRecord, ...] = ()

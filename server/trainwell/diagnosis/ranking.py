@@ -1,4 +1,4 @@
-"""From a trace to findings, the most important first, and one root cause as one finding."""
+"""From a trace to findings: causes first, what follows from them attached, the most important at the top."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING
 
 from trainwell.contract.findings import SEVERITIES, Finding
 from trainwell.diagnosis import crashes
-from trainwell.diagnosis.rule import explains, rules
+from trainwell.diagnosis.rule import explained_by, rules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from trainwell.contract.trace import Trace
 
-# A root must be at least this sure before what follows from it is left to it.
-SURE_ENOUGH = 0.6
+# A cause must be at least this likely to take its consequences along.
+SURE_ENOUGH = 0.5
 
 
 def diagnose(trace: Trace) -> list[Finding]:
@@ -24,29 +22,47 @@ def diagnose(trace: Trace) -> list[Finding]:
         trace: The recorded numbers of a run, or what `told` made of an agent's words.
 
     Returns:
-        Findings by severity, then by confidence; empty when nothing is wrong or nothing can be told. What follows from
-        another finding is named in that finding's `also`.
+        Findings by severity, then by confidence; empty when nothing is wrong or nothing can be told. A finding that
+        another one explains is not told by itself: the cause names it in `also` and takes its severity over.
     """
     verdicts = [*(rule.check(trace) for rule in rules().values()), *crashes.findings(trace)]
-    return sorted(_roots([finding for finding in verdicts if finding is not None]), key=_importance)
+    found = sorted((finding for finding in verdicts if finding is not None), key=_importance)
+    return sorted(_causes(found), key=_importance)
 
 
-def _roots(findings: list[Finding]) -> Iterable[Finding]:
-    """Findings that follow from no other, each as severe as the worst that follows from it."""
-    sure = [finding for finding in findings if finding.severity != "info" and finding.confidence >= SURE_ENOUGH]
-    followers = {one.code for root in sure for one in findings if _follows(one, root)}
-    for root in findings:
-        if root.code in followers:
-            continue
-        own = [one for one in findings if root in sure and _follows(one, root)]
-        worst = min((SEVERITIES.index(one.severity) for one in (root, *own)), default=0)
-        also = (*root.also, *(one.code for one in own if one.code not in root.also))
-        yield root.model_copy(update={"severity": SEVERITIES[worst], "also": also}) if own else root
+def _causes(found: list[Finding]) -> list[Finding]:
+    """The findings that no other one explains, each with what it explains."""
+    cause_of: dict[str, str] = {}
+    for place, finding in enumerate(found):
+        for other_place, other in enumerate(found):
+            # Of two that explain each other, the more important one is the cause.
+            first = other_place < place or not _explains(finding, other)
+            if _explains(other, finding) and first and _root(other.code, cause_of) != finding.code:
+                cause_of[finding.code] = other.code
+                break
+    groups: dict[str, list[Finding]] = {}
+    for finding in found:
+        groups.setdefault(_root(finding.code, cause_of), []).append(finding)
+    causes = {finding.code: finding for finding in found}
+    return [_with(causes[code], [one for one in group if one.code != code]) for code, group in groups.items()]
 
 
-def _follows(finding: Finding, root: Finding) -> bool:
-    """Whether a finding follows from a root; of two that explain each other, none does."""
-    return finding.code in explains(root.code) and root.code not in explains(finding.code)
+def _explains(cause: Finding, finding: Finding) -> bool:
+    loud = cause.severity != "info" or finding.severity == "info"
+    return loud and cause.confidence >= SURE_ENOUGH and finding.code in explained_by(cause.code) - {cause.code}
+
+
+def _root(code: str, cause_of: dict[str, str]) -> str:
+    while code in cause_of:
+        code = cause_of[code]
+    return code
+
+
+def _with(cause: Finding, consequences: list[Finding]) -> Finding:
+    if not consequences:
+        return cause
+    severity = min((one.severity for one in (cause, *consequences)), key=SEVERITIES.index)
+    return cause.model_copy(update={"severity": severity, "also": tuple(one.code for one in consequences)})
 
 
 def _importance(finding: Finding) -> tuple[int, float, str]:

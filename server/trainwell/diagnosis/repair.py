@@ -68,7 +68,7 @@ def prepare_fix(trace: Trace, changes: dict[str, Any], *, reason: str, expected:
     if trace.model.get("architecture") == "python":
         return None
     asked: dict[str, Any] = dict(trace.data.get("asked") or {})
-    both = {**(asked.get("options") or {}), **changes.get("options", {})}
+    both: dict[str, Any] = {**(asked.get("options") or {}), **changes.get("options", {})}
     call = next_call("prepare_data", **asked | changes | ({"options": both} if both else {})) if asked else None
     return Fix(reason=reason, patch={"prepare_data": changes}, expected=expected, next_call=call)
 

@@ -72,11 +72,16 @@ def stays_behind(trace: Trace, by: float = BEHIND) -> bool:
     reached = validation_fit(trace)
     if reached is None:
         return True
-    told = [fact(trace, name) for name in ("signal_validation", "signal_others")]
-    possible = max((skill for skill in told if skill is not None), default=None)
+    possible = possible_fit(trace)
     if possible is None:
         return reached < GOOD_FIT
     return possible - reached > max(by, chance_error(trace))
+
+
+def possible_fit(trace: Trace) -> float | None:
+    """What cheap neighbours reach on validation rows, 0 is guessing and 1 perfect: a network should come near it."""
+    told = [fact(trace, name) for name in ("signal_validation", "signal_others")]
+    return max((skill for skill in told if skill is not None), default=None)
 
 
 def chance_error(trace: Trace) -> float:

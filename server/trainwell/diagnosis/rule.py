@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Rule(Protocol):
-    """What a file under `rules/` offers."""
+    """What a file under `rules/` offers; besides, `EXPLAINS`: codes of rules whose findings follow from this one's."""
 
     def check(self, trace: Trace) -> Finding | None:
         """Judge a trace; None when the rule has nothing to say."""
@@ -28,7 +28,8 @@ def rules() -> dict[str, Rule]:
     return {name: cast("Rule", import_module(f"{package.__name__}.{name}")) for name in names}
 
 
-def explains(code: str) -> tuple[str, ...]:
-    """The codes that follow from a rule's finding, as its `EXPLAINS` says; none for a rule that has no such word."""
+@cache
+def explained_by(code: str) -> frozenset[str]:
+    """The codes of what follows from the finding of this code; none of one that no rule has made."""
     rule = rules().get(code)
-    return () if rule is None else tuple(getattr(rule, "EXPLAINS", ()))
+    return frozenset() if rule is None else frozenset(vars(rule).get("EXPLAINS", ()))

@@ -139,8 +139,8 @@ def held_back_by(trace: Trace) -> str | None:
 
 def _is_smaller_than_a_plane(trace: Trace, classes: int) -> bool:
     """Whether the network has clearly fewer parameters than one plane for each class would have."""
-    parameters, shapes = number(trace.model, "parameters"), trace.data.get("inputs")
-    if parameters is None or classes < 2 or not isinstance(shapes, list) or len(shapes) != 1:  # pyright: ignore[reportUnknownArgumentType]
+    parameters: float | None = number(trace.model, "parameters")
+    shapes: list[list[int]] = trace.data.get("inputs") or []
+    if parameters is None or classes < 2 or len(shapes) != 1:
         return False
-    shape: list[int] = shapes[0]  # pyright: ignore[reportUnknownVariableType]
-    return parameters < SMALL_SHARE * math.prod(shape) * classes
+    return parameters < SMALL_SHARE * math.prod(shapes[0]) * classes

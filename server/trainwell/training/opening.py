@@ -25,8 +25,11 @@ if TYPE_CHECKING:
 
 # Rows that the outputs are looked at for, and rows that tell whether a network is linear.
 MOST_ROWS, LINEAR_ROWS = 256, 4
-# Largest deviation from linear, over the size of the outputs, that rounding makes.
-ROUNDING = 1e-4
+# How far outputs must be apart, over their size, to be more than rounding; and the largest deviation from linear of
+# a network that is, over how far its outputs are apart.
+ROUNDING, NOT_BENT = 1e-4, 1e-4
+# Passes of the same rows differ by no more than this where nothing is drawn.
+VARIES = 1e-3
 # A sum of a row's outputs that is this near to 1 is meant to be 1.
 NEAR_ONE = 1e-3
 # Names of tensors that are told, at most.
@@ -46,12 +49,14 @@ def facts_of(module: nn.Module, task: Task, inputs: Sequence[Tensor], target: Te
     some = [column[:MOST_ROWS] for column in inputs]
     with _as_judged(module, target.device):
         outputs = module(*some)
+        varies = not torch.allclose(outputs, module(*some), rtol=VARIES, atol=VARIES, equal_nan=True)
         linear = _is_linear(module, some)
     return {
         **_of_network(module),
         **_of_outputs(outputs, target[:MOST_ROWS]),
         "loss_name": loss_name(task),
         "is_linear": linear,
+        "eval_varies": varies,
     }
 
 
@@ -107,6 +112,7 @@ def _of_network(module: nn.Module) -> dict[str, Any]:
         "frozen": frozen[:MOST_NAMES],
         "frozen_share": fixed / total if total else 0.0,
         "symmetric": _symmetric(named)[:MOST_NAMES],
+        "weight_types": sorted({str(weight.dtype).removeprefix("torch.") for _, weight in named}),
         "weight_layers": sum(weight.ndim > 1 for _, weight in named),
         "batch_norms": sum(isinstance(layer, _BatchNorm) for layer in layers),
         "recurrent": any(isinstance(layer, nn.RNNBase) for layer in layers),
@@ -155,8 +161,10 @@ def _is_linear(module: Callable[..., Any], inputs: Sequence[Tensor]) -> bool | N
     steps = [10 * points[0] - 10 * points[1] + points[2], 10 * points[0], 10 * points[1], points[2]]
     outputs = [module(point).float() for point in (*points, *steps)]
     scale = max(float(output.abs().amax()) for output in outputs)
+    varied = max(float((one - two).abs().amax()) for one, two in pairwise(outputs))
+    if varied <= ROUNDING * scale:
+        return None
     near = outputs[0] - outputs[1] + outputs[2] - outputs[3]
     far = outputs[4] - outputs[5] + outputs[6] - outputs[7]
     off = max(float(near.abs().amax()), float(far.abs().amax()))
-    varied = any(float((one - two).abs().amax()) > 0 for one, two in pairwise(outputs))
-    return bool(varied and off <= ROUNDING * max(scale, 1e-30))
+    return off <= NOT_BENT * varied

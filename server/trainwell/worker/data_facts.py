@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
-from trainwell.data.facts import gather
+from trainwell.data.facts import VERSION, gather
 from trainwell.store.atomic import place, write_synced
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from trainwell.store.store import Store
     from trainwell.store.workspace import Workspace
 
-FILE = "facts.json"
+FILE = f"facts-{VERSION}.json"
 
 
 def look(

@@ -6,4 +6,7 @@ is left out. Names begin with `data.`, values are JSON; NaN and infinity do not 
 
 from trainwell.data.facts.gathering import gather
 
-__all__ = ["gather"]
+__all__ = ["VERSION", "gather"]
+
+# Raise it when the same rows would give other facts: those that are kept are then found anew.
+VERSION = 1

@@ -57,11 +57,11 @@ def _columns(sample: Sample) -> dict[str, Any]:
     spread = numbers.std(axis=0)
     constant = spread <= 1e-12 * np.maximum(1.0, np.abs(numbers).max(axis=0))
     moving = np.flatnonzero(~constant)
-    scaled = (numbers[:, moving] - numbers[:, moving].mean(axis=0)) / spread[moving]
+    scaled: Array = (numbers[:, moving] - numbers[:, moving].mean(axis=0)) / spread[moving]
     first: dict[bytes, int] = {}
     copies: list[tuple[int, int]] = []
     for place, column in zip(moving, scaled.T, strict=True):
-        signed = column * (np.sign(column[np.flatnonzero(np.abs(column) > 1e-9)[:1]]) if len(column) else 1.0)
+        signed: Array = column * (np.sign(column[np.flatnonzero(np.abs(column) > 1e-9)[:1]]) if len(column) else 1.0)
         key = np.round(signed, 4).tobytes()
         copies += [(int(place), first[key])] if key in first else []
         first.setdefault(key, int(place))

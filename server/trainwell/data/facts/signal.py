@@ -184,9 +184,9 @@ def _best_column(prepared: PreparedData, train: Sample, validation: Sample) -> d
 def _by_one(prepared: PreparedData, train: Sample, validation: Sample, place: int) -> float:
     """Skill of telling the target by the cell that a column's value falls into."""
     column, other = train.numbers[:, place], validation.numbers[:, place]
-    edges = np.unique(np.quantile(column, np.linspace(0, 1, CELLS + 1)[1:-1])) if np.isfinite(column).all() else []
-    if not len(edges):
+    if not np.isfinite(column).all():
         return 0.0
+    edges: Array = np.unique(np.quantile(column, np.linspace(0, 1, CELLS + 1)[1:-1]))
     cells, told = np.searchsorted(edges, column), np.searchsorted(edges, other)
     if prepared.task == "classification":
         classes = len(prepared.classes)

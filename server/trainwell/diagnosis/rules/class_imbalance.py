@@ -34,10 +34,10 @@ def check(trace: Trace) -> Finding | None:
     if len(shares) < 2 or len(recalls) != len(shares) or max(shares) <= 0:
         return None
     rare = [place for place, share in enumerate(shares) if 0 < share * RATIO < max(shares)]
-    missed = [recalls[place] for place in rare if recalls[place] is not None]
+    missed = [recall for place in rare if (recall := recalls[place]) is not None]
     known = [recall for recall in recalls if recall is not None]
     accuracy = next((one.val_accuracy for one in reversed(trace.epochs) if one.val_accuracy is not None), None)
-    if not missed or accuracy is None or min(missed) > MISSED or sum(known) / len(known) > accuracy - BELOW:  # pyright: ignore[reportArgumentType]
+    if not missed or accuracy is None or min(missed) > MISSED or sum(known) / len(known) > accuracy - BELOW:
         return None
     if trace.config.get("class_weights") == "balanced":
         return None
@@ -63,11 +63,12 @@ def check(trace: Trace) -> Finding | None:
 
 def _shares(trace: Trace) -> list[float]:
     """Of the training rows, where their classes were counted."""
-    counts = trace.facts.get("data.train_classes")
-    if isinstance(counts, list) and sum(counts):
+    counts: list[int] = trace.facts.get("data.train_classes") or []
+    if sum(counts):
         return [count / sum(counts) for count in counts]
     return class_shares(trace)
 
 
 def _recalls(trace: Trace) -> list[float | None]:
-    return next((one.recalls for one in reversed(trace.epochs) if one.recalls), [])
+    told = [one.recalls for one in trace.epochs if one.recalls]
+    return told[-1] if told else []

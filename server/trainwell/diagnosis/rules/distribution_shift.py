@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 EXPLAINS = (*POOR, *APART)
 
 # Means this many deviations apart, in this share of the columns; more is another preprocessing.
-APART, COLUMNS = 1.0, 0.1
+MOVED, COLUMNS = 1.0, 0.1
 LABELS = 0.3
 # Beyond these it is no shift but another scale, which is another rule's case.
 SAME_SCALE = (0.2, 5.0)
@@ -36,7 +36,7 @@ def check(trace: Trace) -> Finding | None:
     """Judge by means and class shares, where validation falls behind."""
     shift, columns, labels = (fact(trace, name) or 0.0 for name in ("shift", "shifted_columns", "label_shift"))
     ratio = fact(trace, "scale_ratio")
-    moved = shift >= APART and columns >= COLUMNS and not (shift >= ANOTHER_SCALE and columns >= ANOTHER_COLUMNS)
+    moved = shift >= MOVED and columns >= COLUMNS and not (shift >= ANOTHER_SCALE and columns >= ANOTHER_COLUMNS)
     if not (moved or labels >= LABELS) or not _falls_behind(trace):
         return None
     if ratio is not None and not SAME_SCALE[0] <= ratio <= SAME_SCALE[1]:

@@ -36,7 +36,7 @@ def check(trace: Trace) -> Finding | None:
         symptom=f"{waited / total:.0%} of the training time goes by waiting for rows.",
         cause="The loader is slower than the network: give it num_workers and persistent_workers=True, move decoding "
         "out of __getitem__, or pass stream=False if rows are the same each time.",
-        confidence=0.9,
+        confidence=0.8,
         cost=f"About {waited / total:.0%} of the time of each epoch.",
         evidence=shown({"waiting_seconds": waited, "training_seconds": total, "epochs": len(known)}),
     )

@@ -28,15 +28,33 @@ from trainwell.diagnosis.signals import (
     reference_loss,
     rounded_facts,
 )
+from trainwell.diagnosis.signs import epochs_of
 
 if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
 
+EXPLAINS = (
+    "divergence",
+    "oscillation",
+    "plateau",
+    "underfitting",
+    "not_learning",
+    "missing_warmup",
+    "loss_spikes",
+    "dead_units",
+    "exploding_gradients",
+    "saturated_units",
+    "too_few_updates",
+    "too_few_epochs",
+    "batch_norm_tiny_batches",
+)
 # Three epochs' median of the training loss over its earlier minimum, and over the loss of guessing.
 RISE_OVER_MINIMUM = 2.0
 RISE_OVER_GUESSING = 1.5
 # A single epoch this far above guessing is an explosion, even when the loss came back.
 EXPLOSION_OVER_GUESSING = 5.0
+# The epochs in which a run shows whether it stands its rate.
+EARLY = 2
 # A rise counts only where the loss is this share of guessing or more: a converged run may double its tiny loss.
 MATTERS_FROM = 0.2
 # Median step from epoch to epoch, as a share of the loss; and how many of the steps must lead up by half of that.
@@ -61,6 +79,7 @@ def check(trace: Trace) -> Finding | None:
         cause=_cause(trace),
         confidence=_confidence(trace, signs),
         evidence=_evidence(trace, signs),
+        cost="The run ends far above what the network can reach, or breaks.",
         fixes=_fixes(trace),
     )
 
@@ -83,7 +102,9 @@ def _explodes(losses: list[float], reference: float) -> bool:
     now = median(losses[-RECENT_EPOCHS:])
     lowest = min(losses[:2])
     grown = now > RISE_OVER_GUESSING * max(reference, lowest)
-    return grown or max(losses[1:]) > EXPLOSION_OVER_GUESSING * max(reference, lowest)
+    far = [place for place, loss in enumerate(losses) if loss > EXPLOSION_OVER_GUESSING * max(reference, lowest)]
+    # One epoch that is thrown up once the run is well under way is a spike, which another rule tells of.
+    return grown or len(far) > 1 or 0 < min(far, default=0) <= EARLY
 
 
 def _diverges(losses: list[float], reference: float) -> bool:
@@ -166,6 +187,7 @@ def _evidence(trace: Trace, signs: tuple[str, ...]) -> dict[str, object]:
         loss_of_guessing=reference_loss(trace),
         update_ratio=median(updates) if updates else None,
         lr=learning_rate(trace),
+        epochs=epochs_of(trace),
     )
 
 

@@ -48,7 +48,7 @@ def _finding(name: str, sizes: list[float]) -> Finding:
         "with each epoch.",
         cause="Something that each step makes is kept: a list of losses or outputs that are still tensors, a graph "
         "that is never let go. Keep numbers (.item(), .detach()), and empty lists.",
-        confidence=0.9,
+        confidence=0.8,
         cost="The run ends when memory does.",
         evidence=shown({"which": name, "first_bytes": sizes[0], "last_bytes": sizes[-1], "bytes_an_epoch": an_epoch}),
     )

@@ -46,6 +46,7 @@ def check(trace: Trace) -> Finding | None:
         cause=_cause(sizes),
         confidence=0.98 if hits else 0.9,
         evidence=_evidence(trace, sizes),
+        cost="The run cannot go on.",
         fixes=_fixes(trace, recovered=recovered),
     )
 

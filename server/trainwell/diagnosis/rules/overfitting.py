@@ -28,6 +28,7 @@ from trainwell.diagnosis.signals import (
     recent,
     rounded_facts,
 )
+from trainwell.diagnosis.signs import epochs_of
 
 if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
@@ -66,6 +67,7 @@ def check(trace: Trace) -> Finding | None:
         cause=_cause(trace),
         confidence=_confidence(rose=rose, apart=apart, told=len(told)),
         evidence=_evidence(trace, rise, gap),
+        cost="The last weights are worse on new rows than those of the best epoch.",
         fixes=_fixes(trace),
     )
 
@@ -169,6 +171,7 @@ def _confidence(*, rose: bool, apart: bool, told: int) -> float:
 def _evidence(trace: Trace, rise: float | None, gap: float | None) -> dict[str, object]:
     val = finite(trace, "val_loss")
     return rounded_facts(
+        epochs=epochs_of(trace),
         val_loss_best=min(val, default=None),
         val_loss_now=recent(val),
         train_loss_now=recent(finite(trace, "train_loss")),

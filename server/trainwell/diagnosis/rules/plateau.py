@@ -29,6 +29,7 @@ from trainwell.diagnosis.signals import (
     reference_loss,
     rounded_facts,
 )
+from trainwell.diagnosis.signs import epochs_of
 
 if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
@@ -40,22 +41,27 @@ TINY_UPDATES = 3e-5
 # How close a told loss must be to ln k, in nats, to be the loss of guessing among k classes.
 NEAR_LN_K = 0.02
 MOST_CLASSES_GUESSED = 100
+# For strangers' curves: fewest epochs, change from the second third of the run to the last, loss over that of the
+# start, and the accuracy from which a level is no trouble.
+FEWEST_OF_STRANGERS, STANDS_STILL, HIGH_UP, WELL_FITTED = 9, 0.03, 0.45, 0.95
 # Above this share of the highest known training loss the run has been thrown about, which is another rule's case.
 FALLEN_FROM_GUESSING = 1.5
 
 
 def check(trace: Trace) -> Finding | None:
     """Judge a run that has had time to learn, or what was told of one."""
-    if not (_flat(trace) or _told(trace)):
+    stranger = _flat_for_a_stranger(trace)
+    if not (_flat(trace) or _told(trace) or stranger):
         return None
     slow = _too_slow(trace)
     return Finding(
         code="plateau",
-        severity="warning",
+        severity="warning" if not stranger or _flat(trace) else "info",
         symptom=_symptom(trace),
         cause=_cause(trace, slow=slow),
         confidence=_confidence(trace, slow=slow),
         evidence=_evidence(trace),
+        cost="A network that hardly knows more than how often each answer is right.",
         fixes=_fixes(trace),
     )
 
@@ -67,6 +73,21 @@ def _flat(trace: Trace) -> bool:
     if fitted is None or fitted >= POOR_FIT or _was_thrown(trace):
         return False
     return _too_slow(trace) or (by_loss is not None and by_loss < NOTHING_LEARNED)
+
+
+def _flat_for_a_stranger(trace: Trace) -> bool:
+    """Whether a loss of which nothing else is known has stood still, high up, for most of the run."""
+    losses = finite(trace, "train_loss")
+    if trace.config or trace.data or trace.signals or len(losses) < FEWEST_OF_STRANGERS or losses[0] <= 0:
+        return False
+    third = len(losses) // 3
+    before, now, last = median(losses[third : 2 * third]), median(losses[2 * third :]), max(losses[2 * third :])
+    fallen = (before - now) / before if before > 0 else 1.0
+    accuracy = recent(finite(trace, "train_accuracy"))
+    return (
+        abs(fallen) < STANDS_STILL and now > HIGH_UP * max(losses[:2]) and last < FALLEN_FROM_GUESSING * now
+        and (accuracy is None or accuracy < WELL_FITTED)
+    )  # fmt: skip
 
 
 def _was_thrown(trace: Trace) -> bool:
@@ -134,7 +155,7 @@ def _confidence(trace: Trace, *, slow: bool) -> float:
 def _evidence(trace: Trace) -> dict[str, object]:
     losses, updates = finite(trace, "train_loss"), finite(trace, "update_ratio")
     return rounded_facts(
-        epochs=len(losses) or None,
+        epochs=epochs_of(trace),
         train_loss_first=losses[0] if losses else None,
         train_loss_now=_level(trace),
         loss_of_guessing=reference_loss(trace),

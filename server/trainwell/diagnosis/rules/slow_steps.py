@@ -43,7 +43,7 @@ def check(trace: Trace) -> Finding | None:
         symptom=f"Training slowed down from {rounded(before, 3)} to {rounded(now, 3)} rows a second.",
         cause="Something grows with the steps (a list that is searched, tensors that are kept), the processor "
         "throttles, or other programs took it. Profile the network; look at what its forward keeps.",
-        confidence=0.85,
+        confidence=0.8,
         cost=f"Each epoch takes {before / max(now, 1e-9):.1f} times as long as at first.",
         evidence=shown({"rows_per_second_at_first": before, "rows_per_second_now": now}),
     )

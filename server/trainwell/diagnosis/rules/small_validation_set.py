@@ -10,7 +10,7 @@ wider than any difference that one would want to see.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from trainwell.contract.findings import Finding
 from trainwell.diagnosis.relations import APART
@@ -34,7 +34,7 @@ def check(trace: Trace) -> Finding | None:
     if rows is None or not 0 < rows < FEW:
         return None
     error = math.sqrt(0.25 / rows)
-    asked = trace.data.get("asked") or {}
+    asked: dict[str, Any] = trace.data.get("asked") or {}
     larger = None
     if "validation_source" not in asked:
         larger = prepare_fix(

@@ -8,7 +8,7 @@ Source: reference/diagnosis.md, row 24 (single column > .995 accuracy; deepcheck
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from trainwell.contract.findings import Finding
 from trainwell.contract.text import quoted, rounded
@@ -30,7 +30,7 @@ def check(trace: Trace) -> Finding | None:
     column, told = _column(trace)
     if column is None:
         return None
-    asked = trace.data.get("asked") or {}
+    asked: dict[str, Any] = trace.data.get("asked") or {}
     left_out = [*(asked.get("drop_columns") or ()), column]
     return Finding(
         code="target_leakage",
@@ -51,9 +51,9 @@ def check(trace: Trace) -> Finding | None:
 
 def _column(trace: Trace) -> tuple[str | None, float | None]:
     """The column that gives the target away, and how well it tells it."""
-    suspects = trace.data.get("suspect_columns") or {}
+    suspects: dict[str, str] = trace.data.get("suspect_columns") or {}
     if SUSPECT in suspects:
-        return str(suspects[SUSPECT]), fact(trace, "best_column_tells")
+        return suspects[SUSPECT], fact(trace, "best_column_tells")
     best, following = fact(trace, "best_column_tells"), fact(trace, "next_column_tells")
     tells, ahead = (TELLS_VALUE, AHEAD_VALUE) if is_regression(trace) else (TELLS, AHEAD)
     if best is None or following is None or best < tells or best - following < ahead:

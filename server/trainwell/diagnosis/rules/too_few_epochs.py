@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 from trainwell.contract.findings import Finding, Fix
 from trainwell.diagnosis.repair import fixes, train_fix
 from trainwell.diagnosis.rows import fact, shown, stays_behind, validation_fit
-from trainwell.diagnosis.settings import FEW_UPDATES, lr_is_high, lr_is_low, number
+from trainwell.diagnosis.settings import FEW_UPDATES, held_back_by, lr_is_high, lr_is_low, number
 from trainwell.diagnosis.signals import finite, late_progress, num_updates
 
 if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
 
-EXPLAINS = ("underfitting", "plateau")
+EXPLAINS = ("underfitting", "plateau", "too_few_updates", "not_learning")
 
 # Epochs that are few whatever their steps, and a relative fall of the loss at the end that says: not done.
 FEW_EPOCHS, STILL_FALLING = 3, 0.05
@@ -37,7 +37,9 @@ def check(trace: Trace) -> Finding | None:
     short = updates < FEW_UPDATES or len(trace.epochs) <= FEW_EPOCHS
     if not short and (falling is None or falling < STILL_FALLING):
         return None
-    if lr_is_low(trace) or lr_is_high(trace) or not _still_learning(trace) or not stays_behind(trace):
+    if lr_is_low(trace) or lr_is_high(trace) or held_back_by(trace) is not None:
+        return None
+    if not _still_learning(trace) or not stays_behind(trace):
         return None
     return Finding(
         code="too_few_epochs",

@@ -38,10 +38,12 @@ from trainwell.diagnosis.signals import (
     recent,
     rounded_facts,
 )
+from trainwell.diagnosis.signs import epochs_of
 
 if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
 
+EXPLAINS = ("plateau",)
 # Train minus validation accuracy above which the network does fit its rows: another rule's case.
 LARGEST_GAP = 0.12
 # Validation over training loss above which the same holds.
@@ -70,6 +72,7 @@ def check(trace: Trace) -> Finding | None:
         cause=_cause(trace, reason),
         confidence=0.55 if told else (0.4 if reason == "unknown" else 0.8),
         evidence=_evidence(trace) | {"held_back_by": reason},
+        cost="Predictions that stay behind what the data would allow.",
         fixes=_fixes(trace, reason),
     )
 
@@ -124,14 +127,14 @@ def _cause(trace: Trace, reason: str) -> str:
     decay = number(trace.config, "weight_decay")
     return {
         "weight_decay": f"Weight decay {rounded(decay)} pulls the weights to zero faster than the data can raise them.",
-        "capacity": f"{_narrow(trace)} too narrow to tell the targets apart.",
+        "capacity": f"{_narrow(trace)} too narrow to tell the targets apart: give the network more room.",
         "unknown": "Too small a network or too few epochs; or the rest is noise that no network can learn.",
     }[reason]
 
 
 def _evidence(trace: Trace) -> dict[str, object]:
     return rounded_facts(
-        epochs=len(trace.epochs) or None,
+        epochs=epochs_of(trace),
         train_loss=recent(finite(trace, "train_loss")),
         val_loss=recent(finite(trace, "val_loss")),
         train_accuracy=recent(finite(trace, "train_accuracy")),
@@ -155,7 +158,9 @@ def _fixes(trace: Trace, reason: str) -> tuple[Fix, ...]:
     wider, longer, looser = _wider(trace), _longer(trace), _looser(trace)
     if reason == "weight_decay":
         return fixes(looser, wider, longer)
-    return fixes(wider, longer, looser if reason == "capacity" else _less_dropout(trace))
+    if reason == "capacity":
+        return fixes(wider, longer, looser) if wider is not None else ()
+    return fixes(wider, longer, _less_dropout(trace))
 
 
 def _wider(trace: Trace) -> Fix | None:

@@ -1,4 +1,4 @@
--- Version 3: runs as experiments: what was expected of them, what they changed, and which of them repeat each other.
+-- Version 4: runs as experiments: what was expected of them, what they changed, and which of them repeat each other.
 
 ALTER TABLE runs ADD COLUMN hypothesis TEXT;   -- what is expected of it, in the words of whoever started it
 ALTER TABLE runs ADD COLUMN changed TEXT;      -- JSON: what differs from its parent, [before, now] by name

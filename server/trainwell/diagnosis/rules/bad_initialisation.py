@@ -1,0 +1,84 @@
+"""The weights were drawn far too large, or so that whole layers can only learn one thing.
+
+Symptom: a first loss far above that of guessing; or units that are all alike.
+Cause: an initialisation that is too large for the layers' width, or constant.
+Remedy: the usual initialisation (He, Glorot), that of the architecture by default.
+Source: loss at the start above 5 times ln C (reference/diagnosis.md, row 33; Karpathy: ln C), row 34.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from trainwell.contract.findings import Finding
+from trainwell.contract.text import rounded
+from trainwell.diagnosis.repair import fixes, model_fix
+from trainwell.diagnosis.rows import validation_fit
+from trainwell.diagnosis.settings import is_mlp
+from trainwell.diagnosis.signals import chance_loss, fit, rounded_facts
+from trainwell.diagnosis.signs import by_hand, fact, is_poor, named, shown
+
+if TYPE_CHECKING:
+    from trainwell.contract.trace import Trace
+
+EXPLAINS = (
+    "too_few_updates", "too_few_epochs", "non_finite_loss", "learning_rate_too_high", "divergence",
+    "exploding_gradients", "vanishing_gradients", "saturated_units", "dead_units", "plateau", "underfitting",
+    "not_learning", "oscillation", "loss_spikes", "learning_rate_too_low", "overfitting",
+)  # fmt: skip
+# First loss over that of guessing, for a run that ends badly, and for one that is only held back by it.
+TOO_LARGE, FAR_TOO_LARGE = 5.0, 20.0
+# Share of the way to perfect from which a bad start was made up for.
+MADE_UP = 0.9
+
+
+def check(trace: Trace) -> Finding | None:
+    """Judge by the first loss and by rows of weights that are all alike."""
+    first, guess = fact(trace, "loss0"), chance_loss(trace)
+    too_large = first is not None and guess is not None and _is_too_large(trace, first / guess)
+    alike = _alike(trace) if is_poor(trace) else []
+    if not (too_large or alike):
+        return None
+    return Finding(
+        code="bad_initialisation",
+        severity="warning",
+        symptom=f"The first loss was {rounded(first)}; guessing gives {rounded(guess)}."
+        if too_large
+        else f"All units of {shown(alike)} began alike.",
+        cause="The weights were drawn too large: the network begins by being sure of what is wrong."
+        if too_large
+        else "Units that begin alike get the same gradients and stay alike: the layer is one unit.",
+        confidence=0.85 if alike or too_large else 0.7,
+        evidence=rounded_facts(
+            loss0=first, loss_of_guessing=guess, alike=shown(alike) if alike else None, fit=fit(trace), step=0
+        ),
+        cost="The run spends its steps on undoing its start, if it ever gets there.",
+        fixes=fixes(
+            model_fix(
+                trace, {"init": "auto", "batch_norm": True},
+                reason="Draw the weights by the width of the layers. Then train the new model.",
+                expected="A first loss near that of guessing.",
+            )
+        )
+        if is_mlp(trace)
+        else (
+            by_hand(
+                "Leave the initialisation to the layers themselves, or draw by their width (He, Glorot).",
+                "A first loss near that of guessing.",
+            ),
+        ),
+    )  # fmt: skip
+
+
+def _is_too_large(trace: Trace, ratio: float) -> bool:
+    if is_poor(trace):
+        return ratio > TOO_LARGE
+    # Rows that are fitted all the same are learnt by heart from such a start; validation shows it.
+    known = [share for share in (fit(trace), validation_fit(trace)) if share is not None]
+    return ratio > FAR_TOO_LARGE and trace.finished and bool(known) and min(known) < MADE_UP
+
+
+def _alike(trace: Trace) -> list[str]:
+    """Matrices of equal rows, but for the last one: a last layer of zeros learns well."""
+    names = list(trace.signals[0].grad_norms) if trace.signals else []
+    return [name for name in named(trace, "symmetric") if not names or name != names[-1]]
