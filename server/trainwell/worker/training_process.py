@@ -184,13 +184,8 @@ def begin_repair(workspace: Workspace, store: Store, run: str, attempt: int, rec
         attempts.end(store, run, current, outcome="repaired", cause=code, message=told, changes=repair.changes)
         store.history.forget_epochs_after(run, epoch)
         store.history.forget_signals_from(run, step)
-<<<<<<< HEAD
-        best: dict[str, Any] = {} if step else dict(NO_BEST)
+        best: dict[str, Any] = {} if step else {**NO_BEST}
         store.runs.update(run, step=step, epoch=epoch, **best)
-=======
-        columns = {"step": step, "epoch": epoch} | ({} if step else NO_BEST)
-        store.runs.update(run, **columns)
->>>>>>> proof
         judge(store, run, finished=False)
     logger.info("attempt {} ends for a repair: {}", attempt, told)
 
