@@ -45,7 +45,10 @@ def served(workspace: Path) -> Generator[str]:
 
 
 async def told(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
+    """The fields of an answer; a machine that needs longer for the first work is asked again, as it says."""
     answer = await client.call_tool(tool, arguments)
+    while answer.is_error and answer.structured_content["error"]["code"] == "work_takes_long":
+        answer = await client.call_tool(tool, arguments)
     if answer.is_error:
         raise RuntimeError(answer.content[0].text)
     return answer.structured_content

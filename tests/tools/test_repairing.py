@@ -90,7 +90,9 @@ def test_a_row_with_infinity_is_named_and_no_rate_is_tried_against_it(call, tmp_
     rows.dataset.tensors[0][3, 1] = float("inf")
     with pytest.raises(ArithmeticError):
         trainwell.train(simple(), rows, workspace=tmp_path, verbose=False, epochs=4)
-    (found,) = [one for one in call("diagnose", run="latest")["findings"] if "non_finite_loss" in (one["code"], *one["also"])]
+    (found,) = [
+        one for one in call("diagnose", run="latest")["findings"] if "non_finite_loss" in (one["code"], *one["also"])
+    ]
 
     evidence = found["evidence"]
     assert (evidence["likely_cause"], evidence["rows"], evidence["tensor"]) == ("data", [3], "input")

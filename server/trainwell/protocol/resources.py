@@ -81,7 +81,9 @@ async def _config(services: Services, run: str) -> Any:
 async def _metrics(services: Services, run: str) -> Any:
     """Every recorded epoch, a list for each number that was measured."""
     epochs = [vars(one) for one in services.store.history.epochs(run)]
-    measured = [name for name in (epochs[0] if epochs else {}) if any(one[name] not in (None, [], {}) for one in epochs)]
+    measured = [
+        name for name in (epochs[0] if epochs else {}) if any(one[name] not in (None, [], {}) for one in epochs)
+    ]
     return {"run": run, "epochs": len(epochs), "history": {name: [one[name] for one in epochs] for name in measured}}
 
 

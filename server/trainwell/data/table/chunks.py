@@ -11,6 +11,7 @@ import polars as pl
 
 from trainwell.contract.errors import TrainwellError
 from trainwell.data.content import recognise_content
+from trainwell.data.memory import bytes_per_value
 from trainwell.data.table.delimited import Dialect, survey, where
 from trainwell.data.table.names import check_names, tidy_names
 from trainwell.data.table.read import (
@@ -22,9 +23,6 @@ from trainwell.data.table.read import (
     rows_frame,
     unreadable,
 )  # fmt: skip
-
-
-from trainwell.data.memory import bytes_per_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
