@@ -87,10 +87,16 @@ def _parser() -> argparse.ArgumentParser:
     serve = command("serve", _serve, "serve MCP over standard input and output, or over HTTP")
     serve.add_argument("--max-parallel", type=int, metavar="N", default=argparse.SUPPRESS, help=told)
     serve.add_argument("--disk-quota", type=float, metavar="GB", default=argparse.SUPPRESS, help=quota)
-    serve.add_argument("--http", action="store_true", help="over HTTP, to this machine only")
-    serve.add_argument("--host", default="127.0.0.1", help="with --http: a name of this machine to itself")
+    serve.add_argument("--http", action="store_true", help="over HTTP; without tokens to this machine only")
+    serve.add_argument(
+        "--host", default="127.0.0.1", help="with --http: where to listen; beyond this machine it takes tokens"
+    )
     serve.add_argument("--port", type=int, default=HTTP_PORT, help="with --http; 0 is any that is free")
     _add_permissions(serve, default=argparse.SUPPRESS)  # a flag that is missing here leaves what stands before `serve`
+    _add_terms(serve)
+    _add_token(
+        command("token", _token, "who may come in over HTTP: make, list, revoke; each has a workspace of its own")
+    )
     dashboard = command("dashboard", _dashboard, "show the runs in a browser, live; ends with Ctrl-C, the runs go on")
     dashboard.add_argument("--port", type=int, default=0, help="default: any that is free")
     dashboard.add_argument("--no-browser", action="store_true", help="tell the address only")
@@ -108,6 +114,26 @@ def _parser() -> argparse.ArgumentParser:
     schemas.add_argument("--check", action="store_true", help="write nothing; exit code 1 if a file is out of date")
     command("demo", _demo, "the main job on two data sets, through the real server")
     return parser
+
+
+def _add_token(token: argparse.ArgumentParser) -> None:
+    token.add_argument("action", choices=("make", "list", "revoke"))
+    token.add_argument("name", nargs="?", help="whose it is")
+    token.add_argument("--folder", help="with make: its workspace, a folder of this one (default: its name)")
+
+
+def _add_terms(serve: argparse.ArgumentParser) -> None:
+    """On what terms others come in over HTTP."""
+    told = "with --http: a name (HOST or HOST:PORT) by which clients beyond this machine call it; a proxy's, usually"
+    serve.add_argument("--allow-host", metavar="NAME", action="append", default=[], help=told)
+    serve.add_argument(
+        "--oauth-issuer", metavar="URL", help="with --http: take the access tokens of this OAuth server, too"
+    )
+    serve.add_argument("--oauth-audience", metavar="URL", help="the address of this server as those tokens name it")
+    serve.add_argument("--rate", type=float, default=50.0, help="with --http: requests a second of one token")
+    serve.add_argument(
+        "--most-runs", type=int, metavar="N", help="with --http: waiting and running at once, of one token"
+    )
 
 
 def _add_permissions(parser: argparse.ArgumentParser, *, default: Any) -> None:
@@ -137,9 +163,13 @@ def _serve(options: argparse.Namespace) -> int:
     log_to_stderr(services.manifest.log_level)
     services = replace(services, client=f"server {os.getpid()}")
     if options.http:
-        from trainwell.protocol.http import serve_http
+        from trainwell.protocol.http import Terms, serve_http
 
-        anyio.run(serve_http, services, options.host, options.port)
+        terms = Terms(
+            allow_host=tuple(options.allow_host), issuer=options.oauth_issuer, audience=options.oauth_audience,
+            requests_a_second=options.rate, most_runs=options.most_runs,
+        )  # fmt: skip
+        anyio.run(serve_http, services, options.host, options.port, terms)
     else:
         anyio.run(serve, services)
     return OK
@@ -150,11 +180,34 @@ def _dashboard(options: argparse.Namespace) -> int:
 
     import anyio
 
-    from trainwell.protocol.http import serve_http
+    from trainwell.protocol.http import Terms, serve_http
 
     show = None if options.no_browser else webbrowser.open
     services = replace(_open(options), client=f"server {os.getpid()}")
-    anyio.run(serve_http, services, "127.0.0.1", options.port, show)
+    anyio.run(serve_http, services, "127.0.0.1", options.port, Terms(needs_token=False), show)
+    return OK
+
+
+def _token(options: argparse.Namespace) -> int:
+    from datetime import UTC, datetime
+
+    from trainwell.store.tokens import Tokens
+
+    tokens = Tokens(_open(options).workspace.state / "tokens.json")
+    if options.action == "list":
+        for token in tokens.all():
+            made = datetime.fromtimestamp(token.made_at, UTC)
+            print(f"{token.name}  folder {token.folder}  made {made:%Y-%m-%d %H:%M} UTC")
+        return OK
+    if options.name is None:
+        raise TrainwellError(
+            "missing_name", "Whose token?", argument="name", hint=f"trainwell token {options.action} NAME"
+        )
+    if options.action == "revoke":
+        print(f"The token {tokens.revoke(options.name).name} is revoked; its workspace stays as it is.")
+        return OK
+    print(tokens.make(options.name, options.folder))
+    print("This is shown once. Clients send it as `Authorization: Bearer TOKEN`.", file=sys.stderr)
     return OK
 
 

@@ -87,6 +87,7 @@ def examine(
     yield _workers(root)
     yield from (_readable(path) for path in allow_read)
     yield _extra("scikit-learn", "sklearn", "the shipped data sets", "pip install 'trainwell[datasets]'")
+    yield _extra("onnxruntime", "onnxruntime", "ONNX exports", "pip install 'trainwell[export]'")
 
 
 def _guarded(name: str, fix: str, look: Callable[[], Check]) -> Check:

@@ -10,6 +10,7 @@ from jsonschema import Draft202012Validator
 from torch.nn import functional
 
 from trainwell import architectures
+from trainwell.architectures._members import MemberDropout
 from trainwell.contract.errors import TrainwellError
 from trainwell.contract.specs import Shapes, TensorSpec
 
@@ -192,3 +193,29 @@ def test_data_without_inputs_is_refused():
         with pytest.raises(TrainwellError) as caught:
             architectures.resolve(name, NEEDED.get(name, {}), empty)
         assert caught.value.code == "no_inputs"
+
+
+@pytest.mark.parametrize(("task", "outputs"), [("classification", 3), ("multilabel", 3), ("regression", 1)])
+def test_members_answer_each_for_itself_in_training_and_with_their_mean_else(task, outputs):
+    shapes = ROW.model_copy(update={"task": task, "num_outputs": outputs, "rows": 100})
+    torch.manual_seed(0)
+    module = architectures.build("tabular", {"members": 5, "dropout": 0.0}, shapes)
+    (x,) = batch(shapes, 4)
+
+    each = module(x).view(5, 4, outputs)
+    assert each.std(0).min() > 0
+    likely = {
+        "classification": lambda z: z.softmax(-1), "multilabel": torch.sigmoid, "regression": lambda z: z,
+    }[task]  # fmt: skip
+    together = likely(module.eval()(x))
+    torch.testing.assert_close(together, likely(each).mean(0))
+
+
+def test_what_a_member_drops_is_its_own_and_its_mean_stays():
+    torch.manual_seed(0)
+    layer = MemberDropout([0.0, 0.5, 0.9])
+    dropped = layer(torch.ones(3, 200, 100))
+    shares = (dropped == 0).float().mean((1, 2))
+    torch.testing.assert_close(shares, torch.tensor([0.0, 0.5, 0.9]), atol=0.02, rtol=0)
+    torch.testing.assert_close(dropped.mean((1, 2)), torch.ones(3), atol=0.06, rtol=0)
+    assert torch.equal(layer.eval()(dropped), dropped)

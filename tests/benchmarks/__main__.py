@@ -2,7 +2,7 @@
 
 import sys
 
-from tests.benchmarks import engine, front_door, neighbour, stall
+from tests.benchmarks import engine, front_door, neighbour, stall, together
 
 if __name__ == "__main__":
-    sys.exit(engine.main([]) | front_door.main() | neighbour.main() | stall.main())
+    sys.exit(engine.main([]) | front_door.main() | neighbour.main() | stall.main() | together.main())

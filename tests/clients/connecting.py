@@ -29,7 +29,7 @@ def gemini_connects(folder: Path) -> str:
     """So does the Gemini CLI."""
     gemini = program(folder, "gemini")
     run([gemini, "mcp", "add", "trainwell", TRAINWELL, "serve"], folder)
-    return _connected(run([gemini, "mcp", "list"], folder))
+    return _connected(run([gemini, "mcp", "list"], folder, merged=True))
 
 
 def codex_takes_it(folder: Path) -> str:
@@ -52,15 +52,14 @@ def inspector_is_content(folder: Path, era: str) -> str:
 def inspected(folder: Path, era: str, *words: str) -> dict:
     """What the Inspector's command line saw of the server, over stdio."""
     inspector = program(folder, "mcp-inspector")
-    told = run(
-        [inspector, "--cli", TRAINWELL, "serve", "--protocol-era", era, *words, "-q", "--format", "json"], folder
-    )
+    asked = ["--protocol-era", era, "--connect-timeout", "60000", *words, "-q", "--format", "json"]
+    told = run([inspector, "--cli", TRAINWELL, "serve", *asked], folder)
     answer = json.loads(told[told.index("{") :])
     return answer.get("result", answer)
 
 
 def _connected(told: str) -> str:
-    lines = [line.strip() for line in told.splitlines() if "trainwell" in line]
-    if not lines or "Connected" not in lines[0]:
+    line = next((line for line in told.splitlines() if line.strip("✓✗ ").startswith("trainwell:")), "")
+    if "Connected" not in line:
         raise NotContentError(told)
-    return lines[0].rpartition(" - ")[2]
+    return line.rpartition(" - ")[2]

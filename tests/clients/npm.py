@@ -45,8 +45,8 @@ def program(folder: Path, name: str) -> str:
     return str(folder / "node_modules" / ".bin" / name)
 
 
-def run(words: list[str], folder: Path, timeout: int = 120, cwd: Path | None = None) -> str:
-    """Run a command; its output, both streams together.
+def run(words: list[str], folder: Path, timeout: int = 120, *, merged: bool = False) -> str:
+    """Run a command; what it wrote to standard output, `merged` with what it wrote to the other.
 
     Raises:
         subprocess.CalledProcessError: The command ended with another code than 0.
@@ -62,18 +62,17 @@ def run(words: list[str], folder: Path, timeout: int = 120, cwd: Path | None = N
         environment["PYTHONPATH"] = os.environ["PYTHONPATH"]
     done = subprocess.run(
         words,
-        cwd=cwd or folder,
+        cwd=folder,
         env=environment,
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        capture_output=True,
         text=True,
         timeout=timeout,
         check=False,
     )
     if done.returncode:
-        raise subprocess.CalledProcessError(done.returncode, words, done.stdout)
-    return done.stdout
+        raise subprocess.CalledProcessError(done.returncode, words, done.stdout + done.stderr)
+    return done.stdout + (done.stderr if merged else "")
 
 
 def say(line: str) -> None:

@@ -7,6 +7,7 @@ where npm cannot get it.
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -89,7 +90,10 @@ def inspector_load(folder: Path, address: str) -> str:
     words = [npm.program(folder, "mcp-inspector"), "--cli", "--server-url", address, "--transport", "http",
              "--method", "tools/call", "--tool-name", "list_runs", "--load", "--load-requests", "200",
              "--load-concurrency", "8", "-q", "--format", "json"]  # fmt: skip
-    return re.sub(r"\s+", " ", npm.run(words, folder))[:300]
+    told = json.loads(npm.run(words, folder))["result"]
+    if told["errors"] or told["toolErrors"]:
+        raise connecting.NotContentError(str(told))
+    return f"{told['requests']} calls, 0 errors, {told['throughput']:.0f}/s"
 
 
 def as_published(folder: Path) -> Path:
@@ -145,8 +149,8 @@ def from_npm(table: Table, folder: Path) -> None:
         table.check(f"Inspector, strict, {era} era", lambda era=era: connecting.inspector_is_content(folder, era))
     table.check("Inspector, skills with digests", lambda: skills_over_mcp(folder))
     copy = as_published(folder)
-    table.check("Claude Code, plugin (strict), installed", lambda: plugin(folder, copy))
     table.check("Claude Code, mcp list", lambda: connecting.claude_code_connects(folder))
+    table.check("Claude Code, plugin (strict), installed", lambda: plugin(folder, copy))
     table.check(
         "Gemini CLI, extension",
         lambda: npm.run([npm.program(folder, "gemini"), "extensions", "validate", str(copy)], folder),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -34,7 +35,7 @@ def served(workspace: Path) -> Generator[str]:
     """A real server over HTTP; its address."""
     words = [sys.executable, "-m", "trainwell", "--workspace", str(workspace), "serve", "--http", "--port", "0"]
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=os.environ) as process:
-        address = process.stderr.readline().split()[-1]
+        address = re.search(r"http://\S+/mcp", process.stderr.readline())[0]
         # The pipe is emptied, so that the server's log cannot fill it.
         with subprocess.Popen([sys.executable, "-c", "import sys\nfor line in sys.stdin: pass"], stdin=process.stderr):
             try:

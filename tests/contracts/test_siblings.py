@@ -14,6 +14,7 @@ DEFINES = {
     "architectures": {"Config", "build"},
     "data/kinds": {"KIND", "TASKS", "Config", "recognise", "inspect", "prepare", "encode"},
     "diagnosis/rules": {"check"},
+    "evaluation/exporting": {"write", "run"},
 }
 
 

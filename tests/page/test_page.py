@@ -76,6 +76,7 @@ def address(services):
     """The dashboard of this workspace, a process of its own as a person starts it."""
     command = [sys.executable, "-m", "trainwell", "--workspace", services.workspace.root, "dashboard", "--no-browser"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
+        server.stderr.readline()
         line = server.stderr.readline()
         assert "runs are shown at" in line, line
         yield line.split()[-1]

@@ -2,6 +2,7 @@
 
 import base64
 import os
+import re
 import subprocess
 import sys
 
@@ -31,7 +32,7 @@ def server(request, tmp_path):
         return
     words += ["--http", "--port", "0"]
     with subprocess.Popen([sys.executable, *words], stderr=subprocess.PIPE, text=True) as process:
-        yield process.stderr.readline().split()[-1]
+        yield re.search(r"http://\S+/mcp", process.stderr.readline())[0]
         process.terminate()
         rest = process.stderr.read()
     assert process.returncode == 0, rest

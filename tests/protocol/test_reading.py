@@ -13,6 +13,7 @@ from trainwell.data.table import shipped
 from trainwell.protocol.completion import ARGUMENTS, SHIPPED
 from trainwell.protocol.prompts import discover
 from trainwell.protocol.resources import LOG_BYTES, TEMPLATES
+from trainwell.reports.page import live_page
 from trainwell.tools.registry import discover as discover_tools
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("mode", ["auto", "legacy"])]
@@ -171,3 +172,13 @@ async def test_skills_come_with_digests_that_fit_their_files(server, mode):
 
     assert one["frontmatter"]["name"] == "deep-learning"
     assert one["resources"][0]["uri"] == one["uri"]
+
+
+async def test_the_live_page_is_offered_beside_the_tools_that_name_a_run(server, mode):
+    async with Client(server, mode=mode) as client:
+        shown = {tool.name: tool.meta["ui"]["resourceUri"] for tool in (await client.list_tools()).tools if tool.meta}
+        page = await read(client, shown["get_run"])
+
+    assert set(shown) == {"train", "get_run"}
+    assert page.mime_type == "text/html;profile=mcp-app"
+    assert page.text == live_page()

@@ -90,6 +90,7 @@ def of(*tensors, **options):
         ({"optimizer": "adan"}, "not_one_of", "optimizer"),
         ({"weigth_decay": 0.1}, "unknown_argument", "weigth_decay"),
         ({"batch_size": 8}, "not_from_python", "batch_size"),
+        ({"on_finding": "repair"}, "not_from_python", "on_finding"),
         ({"augment": ["flip"]}, "augmentation_does_not_fit", "augment"),
         ({"task": "ranking"}, "unknown_task", "task"),
         ({"task": "regression"}, "task_does_not_fit", "task"),

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from matplotlib import image
 
-from trainwell.contract.trace import EpochRecord
+from trainwell.contract.findings import Finding
+from trainwell.contract.trace import EpochRecord, SignalRecord
 from trainwell.evaluation.pictures import draw_curves, draw_reliability
-from trainwell.reports import curves, picture, residuals, scores
+from trainwell.reports import curves, diagnosis, flow, marks, picture, residuals, scores
 
 NAMES = ["$\\alpha$", "漢字", "\u202edne", "a_b^{2", "x" * 300, ""]
 
@@ -205,3 +206,58 @@ def test_every_set_of_residuals_has_a_picture(tmp_path, rows):
     true = np.random.default_rng(0).normal(size=(rows, 1))
     true[: rows // 10] = np.nan
     pixels(residuals.draw_residuals(true, np.zeros_like(true), tmp_path / "residuals.png", title="t"))
+
+
+def finding(code="overfitting", **evidence):
+    return Finding(code=code, severity="warning", symptom="s" * 300, cause="c", confidence=0.9, evidence=evidence)
+
+
+def looks(layers=6, count=5):
+    names = [f"layers.{number}.weight" for number in range(layers)]
+    return [
+        SignalRecord(step * 50, 1 + step, grad_norms={name: 10.0 ** -(row + step) for row, name in enumerate(names)},
+                     update_ratios=dict.fromkeys(names, 1e-3), dead={"act.1": 0.6})
+        for step in range(count)
+    ]  # fmt: skip
+
+
+def test_a_finding_is_marked_where_its_evidence_or_the_curve_shows_it(tmp_path):
+    shown = epochs(12)
+    places = [mark.epoch for mark in marks.marks_of(
+        [finding("non_finite_loss", first_bad_epoch=8), finding("loss_spikes", step=75), finding("overfitting"),
+         finding("class_imbalance"), finding("x", first_bad_epoch=99)], shown)]  # fmt: skip
+
+    assert places == [8, 8, 12, None, None]
+    plain_one = pixels(curves.draw_curves(shown, tmp_path / "a.png", title="t"))
+    marked = pixels(curves.draw_curves(shown, tmp_path / "b.png", title="t", findings=[finding(at_epoch=5)] * 9))
+    assert marked.shape[0] > plain_one.shape[0]
+    assert coloured(marked, picture.INK) > coloured(plain_one, picture.INK) + 500
+
+
+def test_a_diagnosis_has_a_block_for_all_that_is_known_and_none_for_what_is_not(tmp_path):
+    classes = {"recalls": [0.5, None, 0.0, 1.0], "predicted": [5, 0, 0, 9]}
+    known = {
+        "nothing": ([], [], []),
+        "curves": (epochs(), [], []),
+        "marks": (epochs(), [], [finding()]),
+        "flow": (epochs(), looks(), [finding()]),
+        "classes": (epochs(**classes), looks(), [finding()]),
+        "only flow": ([], looks(), []),
+    }
+
+    heights = {
+        name: pixels(diagnosis.draw_diagnosis(*what, tmp_path / f"{name}.png", title=name)).shape[0]
+        for name, what in known.items()
+    }
+
+    assert heights["nothing"] == heights["curves"] < heights["marks"] < heights["flow"] < heights["classes"]
+    assert heights["only flow"] > heights["curves"]
+
+
+def test_gradients_of_zero_nan_and_many_layers_can_be_drawn(tmp_path):
+    odd = SignalRecord(9, 1, grad_norms={"a": 0.0, "b": math.nan, "c": math.inf, "$x$": 1e30}, update_ratios={"a": 0.0})
+
+    pixels(diagnosis.draw_diagnosis([], [odd], [], tmp_path / "odd.png", title="t"))
+    assert len(flow.layers_of(looks(200))) == flow.MOST_LAYERS
+    assert flow.layers_of(looks(200))[-1] == "layers.199.weight"
+    assert flow.units_in_words(looks()) == "act.1 60% dead"

@@ -11,6 +11,7 @@ from tests.factories import add_run, model_spec, prepared_data, run_spec
 from trainwell.contract.errors import TrainwellError
 from trainwell.contract.findings import Finding
 from trainwell.contract.trace import AttemptRecord, EpochRecord, SignalRecord
+from trainwell.store import migrations
 from trainwell.store.migrations import backup_path
 from trainwell.store.store import Store
 from trainwell.store.workspace import Workspace
@@ -178,11 +179,18 @@ def test_an_older_store_is_copied_then_brought_forward_and_keeps_everything(tmp_
     Store.open(workspace).database.close()
 
 
-def test_a_store_of_version_2_keeps_its_parents_and_its_queue(tmp_path):
+def test_each_version_has_one_script_and_the_last_is_ours():
+    folder = Path(migrations.__file__).parent / "sql"
+    numbers = sorted(int(path.name.split("_")[0]) for path in folder.glob("*.sql"))
+    assert numbers == list(range(1, migrations.SCHEMA_VERSION + 1))
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_store_of_a_later_version_keeps_its_parents_and_its_queue(tmp_path, version):
     workspace = Workspace.open(tmp_path)
     connection = apsw.Connection(str(workspace.database))
-    connection.execute(GOLDEN.with_name("schema_v2.sql").read_text(encoding="utf-8"))
-    connection.execute("PRAGMA user_version = 2")
+    connection.execute(GOLDEN.with_name(f"schema_v{version}.sql").read_text(encoding="utf-8"))
+    connection.execute(f"PRAGMA user_version = {version}")
     for number, parent in enumerate([None, "run_old_000001"], 1):
         spec = run_spec(f"run_old_00000{number}")
         connection.execute(
@@ -197,7 +205,8 @@ def test_a_store_of_version_2_keeps_its_parents_and_its_queue(tmp_path):
     assert [row[name] for name in ("hypothesis", "changed", "repeats", "reproduces")] == [None] * 4
     assert store.queue.next((), 0.0, 300.0) == "run_old_000001"
     assert store.experiments.group("run_old_000001") == []
-    assert backup_path(workspace.database, 2).exists()
+    assert backup_path(workspace.database, version).exists()
+    assert store.database.rows("SELECT * FROM signals") == []
 
 
 def test_an_upgrade_that_cannot_be_copied_first_changes_nothing(tmp_path, monkeypatch):

@@ -43,7 +43,7 @@ def test_the_answer_says_what_auto_took_and_why(call):
     assert 'classification of "target" (3 classes) from 4 numbers' in data["summary"]
     built = call("build_model", data=data["data"])
 
-    assert built["report"]["notes"][0].startswith("auto took mlp")
+    assert built["report"]["notes"][0].startswith("auto took tabular")
     assert "It takes 4 numbers, gives 3 class scores." in built["summary"]
     assert len(built["summary"].splitlines()) <= 5
     named = call("build_model", data=data["data"], architecture="mlp")

@@ -75,3 +75,11 @@ def test_a_link_out_of_the_workspace_is_not_followed(refuse, tmp_path):
     (tmp_path / "log.log").symlink_to(outside)
 
     assert refuse("diagnose", log="log.log")["code"] == "path_outside_workspace"
+
+
+def test_a_picture_is_drawn_when_asked_for(call, tmp_path):
+    answer = call("diagnose", log=CSV, plot=True)
+
+    assert (tmp_path / answer["picture"]).read_bytes().startswith(b"\x89PNG")
+    assert "picture" not in call("diagnose", log=CSV)
+    assert "picture" not in call("diagnose", symptoms="loss is nan", plot=True)

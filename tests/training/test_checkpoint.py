@@ -56,6 +56,17 @@ def test_the_newest_two_are_kept_and_the_best_that_they_name(tmp_path):
     assert checkpoint.read_last(folder)[1]["step"] == 4
 
 
+def test_a_state_that_is_known_to_be_sound_is_kept_and_gone_back_to(tmp_path):
+    for step in (1, 2, 3, 4, 5):
+        checkpoint.write_step(tmp_path, step, content(step), healthy=2)
+
+    assert names(tmp_path) == ["step-00000002", "step-00000004", "step-00000005"]
+    assert checkpoint.go_back(tmp_path, 3) == (2, 1)
+    assert names(tmp_path) == ["step-00000002"]
+    assert checkpoint.go_back(tmp_path, None) == (0, 0)
+    assert names(tmp_path) == []
+
+
 def harm(path, kind, chance):
     size = path.stat().st_size
     if kind == "cut":

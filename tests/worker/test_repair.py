@@ -5,10 +5,11 @@ import math
 import pytest
 import torch
 
+from trainwell.contract.findings import Finding
 from trainwell.runs.places import Places
 from trainwell.runs.queue import claim_next
 from trainwell.tools.services import Services
-from trainwell.worker import training_process, weights
+from trainwell.worker import recorder, training_process, weights
 
 torch.set_num_threads(1)
 FRESH = weights.fresh
@@ -139,11 +140,69 @@ def test_a_worker_that_was_given_up_before_it_began_does_nothing(call, services,
 def test_a_finding_may_end_a_run(call, attempt, monkeypatch):
     run = submit(call, epochs=400, lr=1.0, optimizer="sgd", scheduler="constant", on_finding="stop", early_stopping=0)
     monkeypatch.setattr(training_process.Recorder, "judge", critical)
-    assert (attempt()["state"], call("get_run", run=run)["reason"]) == ("stopped", "finding")
+    assert (attempt()["state"], call("get_run", run=run)["reason"]) == ("stopped", "finding: divergence")
 
 
 def critical(self):
-    self._critical = True
+    self.alarm = Finding(
+        code="divergence", severity="critical", symptom="It diverges.", cause="A rate.", confidence=1.0, evidence={}
+    )
+
+
+@pytest.fixture
+def always_judge(monkeypatch):
+    """Judge after every epoch, so that tests do not depend on how long one takes."""
+    monkeypatch.setattr(recorder, "FLUSH_SECONDS", 0.0)
+    monkeypatch.setattr(recorder, "JUDGE_SECONDS", 0.0)
+
+
+@pytest.fixture
+def sick(call):
+    """Submit a run on digits whose rate is far too high: `sick(on_finding="stop")`."""
+
+    def submitted(**arguments):
+        data = call("prepare_data", source="digits")["data"]
+        options = {"hidden_dims": [32], "batch_norm": False, "dropout": 0}
+        model = call("build_model", data=data, architecture="mlp", options=options)["model"]
+        given = {"lr": 1.0, "optimizer": "sgd", "scheduler": "constant", "grad_clip": 0, "early_stopping": 0}
+        given |= {"epochs": 40, "batch_size": 128, "precision": "fp32", **arguments}
+        return call("train", model=model, train_loader=data, **given)["run"]
+
+    return submitted
+
+
+@pytest.mark.usefixtures("always_judge")
+def test_a_sure_critical_finding_ends_a_run_that_is_asked_to_stop(call, services, attempt, sick):
+    run = sick(on_finding="stop")
+    row = attempt()
+    assert (row["state"], row["outcome"]) == ("stopped", "finding")
+    assert row["epoch"] < 40
+    seen = call("get_run", run=run)
+    assert seen["reason"] == f"finding: {seen['findings'][0]['code']}"
+    assert "train" in services.store.history.findings(run)[0].fixes[0].patch
+
+
+@pytest.mark.usefixtures("always_judge")
+def test_a_run_repairs_itself_and_its_story_says_how(call, services, attempt, sick):
+    run = sick(on_finding="repair")
+    row = attempt()
+    assert (row["state"], row["epoch"], row["step"]) == ("retrying", 0, 0)
+    assert services.store.history.epochs(run) == []
+    row = attempt()
+    first, second = services.store.history.attempts(run)[:2]
+    assert (first.outcome, first.cause) == ("repaired", "learning_rate_too_high")
+    assert "Repair 1 of 2: lr" in (first.message or "")
+    assert second.changes["lr"] < 1.0
+    assert (row["state"], row["epoch"]) == ("completed", 40)
+    assert row["best_score"] > 0.8
+    assert call("get_run", run=run)["attempts"][0]["outcome"] == "repaired"
+
+
+@pytest.mark.usefixtures("always_judge")
+def test_a_run_is_repaired_only_as_often_as_the_policy_allows(call, attempt, sick):
+    run = sick(on_finding="repair", max_attempts=1)
+    assert attempt()["state"] == "stopped"
+    assert call("get_run", run=run)["reason"].startswith("finding")
 
 
 def test_a_run_that_starts_from_a_checkpoint_starts_from_its_weights(call, services, attempt):

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from trainwell.contract.specs import Task
 
 
+_BYTE, _WORD_BYTES, _ALL_WORDS = 256, 8, (-(2**63), 2**63 - 1)
+
+
 class MemberLinear(nn.Module):
     """A linear layer for each member. x: (B, in) or (M, B, in). Returns: (M, B, out).
 
@@ -32,8 +35,10 @@ class MemberLinear(nn.Module):
     def __init__(self, layers: Sequence[nn.Linear]) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.stack([layer.weight.detach().t() for layer in layers]))
-        biases = [layer.bias.detach().unsqueeze(0) for layer in layers if layer.bias is not None]
-        self.bias = nn.Parameter(torch.stack(biases)) if biases else None
+        biases = [
+            parameter.detach() for layer in layers for name, parameter in layer.named_parameters() if name == "bias"
+        ]
+        self.bias = nn.Parameter(torch.stack(biases).unsqueeze(1)) if biases else None
 
     def forward(self, x: Tensor) -> Tensor:
         """See the class."""
@@ -57,17 +62,24 @@ class MemberNorm(nn.BatchNorm1d):
 
 
 class MemberDropout(nn.Module):
-    """Dropout at a share of its own for each member. x: (M, B, F). Returns: the same shape."""
+    """Dropout at a share of its own for each member, in 256ths. x: (M, B, F). Returns: the same shape.
 
-    keep: Tensor
+    One random byte decides on a value: on a CPU, drawing a float for each would take as long as all products.
+    """
 
     def __init__(self, shares: Sequence[float]) -> None:
         super().__init__()
-        self.register_buffer("keep", 1 - torch.tensor(shares).view(-1, 1, 1), persistent=False)
+        self.kept = [[[max(1, round(_BYTE * (1 - share)))]] for share in shares]
 
     def forward(self, x: Tensor) -> Tensor:
         """See the class."""
-        return x * (torch.rand_like(x) < self.keep) / self.keep if self.training else x
+        if not self.training:
+            return x
+        kept = torch.tensor(self.kept, device=x.device)
+        words = torch.empty(-(-x.numel() // _WORD_BYTES), dtype=torch.int64, device=x.device).random_(*_ALL_WORDS)
+        drawn = words.view(torch.uint8)[: x.numel()].view(x.shape)
+        # 256 is no byte: a byte of at most one less than `kept` is kept.
+        return x * ((drawn <= (kept - 1).to(torch.uint8)) * (_BYTE / kept))
 
 
 class Members(Stack):
@@ -129,6 +141,5 @@ def _stacked(first: nn.Module, layers: Sequence[nn.Module]) -> nn.Module:
     if isinstance(first, nn.BatchNorm1d):
         return MemberNorm(len(layers), first.num_features)
     if isinstance(first, nn.Dropout):
-        shares = [layer.p for layer in layers if isinstance(layer, nn.Dropout)]
-        return nn.Dropout(first.p) if len(set(shares)) == 1 else MemberDropout(shares)
+        return MemberDropout([layer.p for layer in layers if isinstance(layer, nn.Dropout)])
     return first

@@ -156,7 +156,7 @@ class StepNetwork(nn.Module):
         if str(place) in self.embeddings:
             return self.embeddings[str(place)](x)
         x = x if x.is_floating_point() else x.float()
-        return x.unsqueeze(2) if x.ndim == 2 else x.reshape(len(x), -1, x.shape[-1])
+        return x.unsqueeze(2) if x.ndim == 2 else x.flatten(1, -2)
 
 
 class Pool(nn.Module):

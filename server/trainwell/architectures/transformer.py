@@ -146,7 +146,7 @@ class Transformer(nn.Module):
         """See the class."""
         x, mask = self.embed(inputs[0]), real_steps(self.shapes, inputs)
         if self.cls is not None:
-            x = torch.cat([self.cls.expand(len(x), -1, -1), x], dim=1)
+            x = torch.cat([self.cls.expand(x.shape[0], -1, -1), x], dim=1)
             mask = None if mask is None else torch.cat([torch.ones_like(mask[:, :1]), mask], dim=1)
         return self.output(self._pooled(self.encoder(x, mask), mask))
 
@@ -157,7 +157,7 @@ class Transformer(nn.Module):
             return masked_mean(x, mask)
         if mask is None:
             return x[:, -1]
-        return x[torch.arange(len(x), device=x.device), mask.sum(1).clamp(min=1) - 1]
+        return x[torch.arange(x.shape[0], device=x.device), mask.sum(1).clamp(min=1) - 1]
 
 
 class Forecaster(nn.Module):
@@ -180,7 +180,7 @@ class Forecaster(nn.Module):
 
     def forward(self, past: Tensor, *future: Tensor) -> Tensor:
         """past: (B, T, C); future: (B, horizon, F) where something is known of it."""
-        coming = self.coming.expand(len(past), -1, -1)
+        coming = self.coming.expand(past.shape[0], -1, -1)
         if self.future is not None:
             coming = coming + self.future(future[0])
         seen = self.encoder(torch.cat([self.past(past), coming], dim=1), None)

@@ -12,16 +12,45 @@ Severity = Literal["info", "warning", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "info")
 
 
+#: proven: better by more than its spread, the symptom gone and no new critical finding. improved: better, but without
+#: that. no_help: no clear difference. worse: clearly worse. not_tried: its twins did not end, or had no room.
+Verdict = Literal["proven", "improved", "no_help", "worse", "not_tried"]
+
+
+class Proof(Spec):
+    """What twins of a run have shown of a fix: the same short training with and without it, from several seeds.
+
+    `without` and `with_fix` are means of `metric` over the `pairs` of seeds, `difference` is the mean of the paired
+    differences (with minus without) and `spread` their standard deviation. All are None where runs failed.
+    """
+
+    verdict: Verdict
+    told: str
+    metric: str | None = None
+    without: float | None = None
+    with_fix: float | None = None
+    difference: float | None = None
+    spread: float | None = None
+    pairs: int = 0
+
+
 class Fix(Spec):
     """One repair: why it helps, what changes, what to expect, and the call that does it.
 
-    `patch` names the tool whose arguments change: `{"train": {"lr": 0.0002}}`.
+    `patch` names the tool whose arguments change: `{"train": {"lr": 0.0002}}`. `proof` is there when it was tried.
     """
 
     reason: str
     patch: dict[str, dict[str, Any]]
     expected: str
     next_call: dict[str, Any] | None = None
+    proof: Proof | None = None
+
+    @property
+    def changes(self) -> str:
+        """The patch in words: `lr 0.0002`."""
+        parts: list[dict[str, Any]] = [part.get("options", part) for part in self.patch.values()]
+        return ", ".join(f"{name} {value}" for part in parts for name, value in part.items())
 
 
 class Finding(Spec):

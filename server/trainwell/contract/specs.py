@@ -169,6 +169,7 @@ class RetryPolicy(Spec):
     strategy: Literal["exponential_backoff", "fixed", "none"] = "exponential_backoff"
     max_attempts: int = 3
     base_delay_ms: int = 1000
+    repairs: bool = True  # whether an attempt may differ from the one before; a twin must fail as its run would
 
 
 class TrainConfig(Spec):
@@ -241,3 +242,4 @@ class RunSpec(Spec):
     metrics: tuple[str, ...]
     limits: dict[str, tuple[float, float]] = Field(default_factory=dict)  # of train's numbers, as the manifest has them
     log_level: str = "INFO"
+    until: int | None = None  # ends after this epoch, though the schedule is laid over more

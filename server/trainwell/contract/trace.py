@@ -83,6 +83,7 @@ class AttemptRecord:
     """One attempt at a run: how it ended and what was changed for the next.
 
     `step` is where it failed, `saved_step` what its newest checkpoint has, `lost_seconds` the work between them.
+    `facts` is what making a step again has shown whose loss was not finite (`training.replay`).
     `began` is the monotonic clock of the machine, which nobody sets, and `seconds` what it worked by that clock.
     """
 
@@ -100,6 +101,7 @@ class AttemptRecord:
     notes: list[str] = field(default_factory=list[str])
     began: float | None = None
     seconds: float | None = None
+    facts: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,10 @@ from trainwell.data.parts import EncodedRows, Request
 from trainwell.data.source import Source, open_source, state_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from trainwell.data.table.chunks import Chunk
     from trainwell.store.workspace import Workspace
 
 LONGEST_INSPECTION_BYTES = 2000
@@ -30,6 +32,8 @@ _CUTS = (
     ("notes", 3), ("warnings", 6), ("columns", 4), ("class_counts", 6), ("warnings", 4), ("missing", 3), ("columns", 2),
     ("notes", 1), ("target_candidates", 2), ("warnings", 2), ("class_counts", 3), ("columns", 0), ("notes", 0),
 )  # fmt: skip
+# Kinds whose rows do not depend on each other.
+_READ_IN_PARTS = {"tabular", "text"}
 _COMMON = {
     "source", "rows", "target", "targets", "task", "kind", "split", "split_by", "validation_source", "test_source",
     "validation_fraction", "test_fraction", "options", "seed",
@@ -119,23 +123,68 @@ def prepare(workspace: Workspace, arguments: dict[str, Any]) -> PreparedData:
     return get_or_make(workspace, source.name, fingerprint, make)
 
 
-def encode(prepared: PreparedData, *, rows: list[Any] | None = None, source: Source | None = None) -> EncodedRows:
+def encode(
+    prepared: PreparedData,
+    *,
+    rows: list[Any] | None = None,
+    source: Source | None = None,
+    strict: bool | None = None,
+) -> EncodedRows:
     """Raw rows as network inputs, through the preprocessing that was fitted on the training rows.
 
     Args:
         prepared: What the network was trained on; its folder is not needed.
         rows: Objects by column name, or lists of values in the order of the source's columns without the target.
         source: A file of raw rows instead.
+        strict: Whether a cell that cannot be read is an error, or missing with a note; by default it is one in `rows`.
 
     Raises:
         TrainwellError: `missing_column`, `bad_row`, `bad_value`, `wrong_shape`, or what reading the file raises.
     """
     if source is not None:
         refuse_unreadable(source)
-    encoded = kind(prepared.kind).encode(prepared, rows, source)
+    strict = rows is not None if strict is None else strict
+    encoded = kind(prepared.kind).encode(prepared, rows, source, strict=strict)
     if source is None or source.numbers is None:
         return encoded
     return replace(encoded, rows=np.load(source.numbers, allow_pickle=False)[encoded.rows])
+
+
+def encode_in_parts(
+    prepared: PreparedData, *, rows: list[Any] | None = None, source: Source | None = None, strict: bool = True
+) -> Iterator[tuple[EncodedRows, float]]:
+    """As `encode`, but a file of a table or of texts comes in parts that fit into memory, without its target.
+
+    Yields:
+        Rows, numbered within their part, and the share of the source that is encoded with them.
+
+    Raises:
+        TrainwellError: what `encode` raises; a bad cell is named by its line or row in the file.
+    """
+    found = _in_parts(source) if source is not None and prepared.kind in _READ_IN_PARTS else None
+    if found is None or source is None:
+        yield encode(prepared, rows=rows, source=source, strict=strict), 1.0
+        return
+    target: dict[str, Any] = prepared.encoding.get("target") or {}
+    hidden = {str(one["name"]) for one in [target, *target.get("labels", [])] if "name" in one}
+    some = False
+    for chunk in found:
+        table = replace(chunk.table, frame=chunk.table.frame.drop(hidden, strict=False))
+        part = Source(name=source.name, shown=source.shown, roots=source.roots, part=table)
+        yield kind(prepared.kind).encode(prepared, None, part, strict=strict), chunk.share
+        some = True
+    if not some:
+        raise TrainwellError("too_few_rows", "There are no rows.", argument="source", allowed="at least one row")
+
+
+def _in_parts(source: Source) -> Iterator[Chunk] | None:
+    """The chunks of a file that can be read so."""
+    if source.path is None or not source.path.is_file() or source.path.suffix.lower() == ".txt":
+        return None
+    refuse_unreadable(source)
+    from trainwell.data.table.chunks import chunks  # noqa: PLC0415 - polars starts threads
+
+    return chunks(source.path)
 
 
 def raw_source(workspace: Workspace, prepared: PreparedData, split: str) -> Source | None:

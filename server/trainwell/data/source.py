@@ -18,6 +18,7 @@ from trainwell.store import hub
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from trainwell.data.table.read import Table
     from trainwell.store.workspace import Workspace
 
 # The files inside scikit-learn's package; the package itself is never imported.
@@ -32,7 +33,7 @@ SHIPPED: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Source:
-    """One place that rows come from; exactly one of `path`, `rows` and `shipped` tells which.
+    """One place that rows come from; exactly one of `path`, `rows`, `shipped` and `part` tells which.
 
     Attributes:
         name: Slug for handles, such as `digits`.
@@ -43,6 +44,7 @@ class Source:
         numbers: Where `path` holds some rows of another source: a .npy of their numbers there.
         roots: The folders that files named inside the source may lie in, the workspace first.
         parts: Sources that belong to it and are its validation or test part as a whole.
+        part: Some rows of a file, read already; then nothing else tells where the rows are.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Source:
     numbers: Path | None = None
     roots: tuple[Path, ...] = ()
     parts: dict[str, Source] = field(default_factory=dict[str, "Source"])
+    part: Table | None = None
 
     @property
     def base(self) -> Path:

@@ -14,7 +14,7 @@ from trainwell.contract.text import quoted
 from trainwell.data.multilabel import commonest_labels, rarest_label
 from trainwell.data.parts import Array
 from trainwell.data.splits import Rows, quantile_groups
-from trainwell.data.wording import counted
+from trainwell.data.wording import Tally, counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -249,7 +249,7 @@ def unusable_note(prepared: PreparedData, values: Array) -> list[str]:
     unusable = int(np.count_nonzero(odd.reshape(len(odd), -1).any(axis=1)))
     if not unusable:
         return []
-    return [f"The target is missing, or of a class that training never saw, in {counted(unusable, 'row')}."]
+    return [Tally(unusable, "row", before="The target is missing, or of a class that training never saw, in ")]
 
 
 def no_target(known: Sequence[str], candidates: Sequence[str], source: str | None) -> TrainwellError:

@@ -1,7 +1,7 @@
 """What is wrong with a run: pure judgement over recorded numbers.
 
 `diagnose` turns a `Trace` into findings; `told` turns what an agent says into a `Trace`; `foreign` reads the logs of
-others, and `unjudged` says what they are too poor for.
+others, and `understood` says how, and what they are too poor for.
 """
 
 from __future__ import annotations
@@ -10,6 +10,6 @@ from trainwell.diagnosis import foreign
 from trainwell.diagnosis.ranking import diagnose
 from trainwell.diagnosis.rule import rules
 from trainwell.diagnosis.telling import WHAT_TO_TELL, told
-from trainwell.diagnosis.unjudged import unjudged
+from trainwell.diagnosis.understanding import Understood, understood, unjudged
 
-__all__ = ["WHAT_TO_TELL", "diagnose", "foreign", "rules", "told", "unjudged"]
+__all__ = ["WHAT_TO_TELL", "Understood", "diagnose", "foreign", "rules", "told", "understood", "unjudged"]

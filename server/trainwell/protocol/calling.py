@@ -15,6 +15,7 @@ from mcp.types import Tool as ToolListing
 from starlette.requests import Request
 
 from trainwell.contract.errors import TrainwellError
+from trainwell.protocol import live
 from trainwell.tools.dispatch import call_tool, find_tool
 from trainwell.tools.registry import listings
 
@@ -44,7 +45,8 @@ class Calling:
     def __init__(self, services: Services, tools: Mapping[str, Tool]) -> None:
         self._services = services
         self._tools = tools
-        self._listed = [ToolListing.model_validate(listing) for listing in listings(services.manifest, tools)]
+        listed = listings(services.manifest, tools)
+        self._listed = [ToolListing.model_validate({**one, "_meta": live.meta(one["name"])}) for one in listed]
 
     async def list(self, _: Context, params: PaginatedRequestParams | None) -> ListToolsResult:
         """Answer tools/list."""

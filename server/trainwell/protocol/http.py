@@ -1,7 +1,8 @@
-"""The same server over HTTP: many clients of this machine at one address.
+"""The same server over HTTP: many clients at one address.
 
-Loopback only: there are no tokens yet, and whoever reaches the port may do what the tools do. The names that a request
-may give as its host and origin are said explicitly, so that a web page cannot reach it by rebinding a name.
+Without tokens it speaks to this machine only, and whoever reaches the port may do what the tools do. With tokens it
+may listen anywhere, and each token has a workspace of its own; see `team`. The names that a request may give as its
+host and origin are said explicitly, so that a web page cannot reach it by rebinding a name. TLS is a proxy's work.
 """
 
 from __future__ import annotations
@@ -10,74 +11,110 @@ import signal
 import socket
 import sys
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import uvicorn
 from loguru import logger
 from mcp.server.transport_security import TransportSecuritySettings
-from starlette.responses import HTMLResponse, PlainTextResponse
-from starlette.routing import Route
 
 from trainwell.contract.errors import TrainwellError
-from trainwell.protocol.server import build_server, supervise_soon
-from trainwell.reports.page import content_policy, live_page
+from trainwell.protocol.issuer import Issuer
+from trainwell.protocol.server import build_server
+from trainwell.protocol.team import PATH, Gate
+from trainwell.store.tokens import Tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Sequence
 
     from mcp.server.lowlevel import Server
     from starlette.applications import Starlette
-    from starlette.requests import Request
-    from starlette.responses import Response
 
     from trainwell.tools.services import Services
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-PATH = "/mcp"
 LARGEST_BODY = 4 * 2**20  # bytes
-MOST_SESSIONS = 1000
+MOST_SESSIONS = 1000  # of one workspace
 SESSION_IDLE_SECONDS = 1800.0
 # An open connection without a request, and what is left to answers when the server is told to leave.
 IDLE_SECONDS, LEAVE_SECONDS = 30, 3
 
 
+@dataclass(frozen=True)
+class Terms:
+    """On what terms others come in.
+
+    `allow_host` names the server as clients beyond this machine do (HOST or HOST:PORT); `issuer` and `audience` are
+    of an OAuth server whose access tokens are taken; `requests_a_second` and `most_runs` are of one token. Without
+    `needs_token` nobody is asked for one, and only this machine is listened to.
+    """
+
+    needs_token: bool = True
+
+    allow_host: tuple[str, ...] = ()
+    issuer: str | None = None
+    audience: str | None = None
+    requests_a_second: float = 50.0
+    most_runs: int | None = None
+
+
 async def serve_http(
-    services: Services, host: str, port: int, when_listening: Callable[[str], object] | None = None
+    services: Services,
+    host: str,
+    port: int,
+    terms: Terms | None = None,
+    when_listening: Callable[[str], object] | None = None,
 ) -> None:
     """Serve over HTTP until a signal comes. Runs live in processes of their own and go on.
 
     Args:
         services: What the tools are given.
-        host: A name of this machine to itself.
+        host: Where to listen: a name of this machine to itself, or any address where there are tokens.
         port: 0 is any that is free; the address is told on standard error.
+        terms: On what terms others come in.
         when_listening: Called with the address of the page, once it can be opened.
 
     Raises:
-        TrainwellError: `host_not_allowed`, or `port_not_free`.
+        TrainwellError: `host_not_allowed`, `bad_issuer`, or `port_not_free`.
     """
-    listener = _listen(host, port)
+    terms = terms or Terms()
+    gate, listener = _gate(services, host, port, terms)
     port = listener.getsockname()[1]
     config = uvicorn.Config(
-        build_app(build_server(services), port), log_config=None, access_log=False, lifespan="on", server_header=False,
+        gate.app(), log_config=None, access_log=False, lifespan="on", server_header=False,
         timeout_keep_alive=IDLE_SECONDS, timeout_graceful_shutdown=LEAVE_SECONDS,
     )  # fmt: skip
     server = _Server(config)
     page = url(host, port, "/")
-    sys.stderr.write(f"trainwell listens at {url(host, port)}; runs are shown at {page}\n")
+    sys.stderr.write(f"trainwell listens at {url(host, port)}\nruns are shown at {page}\n")
     sys.stderr.flush()
     if when_listening is not None:
         when_listening(page)
     async with anyio.create_task_group() as group:
         group.start_soon(_leave_on_signal, server)
-        group.start_soon(supervise_soon, services)
         await server.serve(sockets=[listener])
         group.cancel_scope.cancel()
 
 
-def build_app(server: Server[Any], port: int) -> Starlette:
-    """The application that answers at a port of this machine."""
+def _gate(services: Services, host: str, port: int, terms: Terms) -> tuple[Gate, socket.socket]:
+    """The gate over a workspace, and the socket it will listen at."""
+    tokens = Tokens(services.workspace.state / "tokens.json") if terms.needs_token else None
+    issuer = Issuer(terms.issuer, terms.audience or url(host, port)) if terms.issuer else None
+    listener = _listen(host, port, locked=issuer is not None or (tokens is not None and bool(tokens.all())))
+    known = listener.getsockname()[1]
+    gate = Gate(
+        services, partial(services.guest, most_runs=terms.most_runs),
+        lambda guest: build_app(build_server(guest), known, terms.allow_host), tokens, issuer, terms.requests_a_second,
+    )  # fmt: skip
+    return gate, listener
+
+
+def build_app(server: Server[Any], port: int, allow_host: Sequence[str] = ()) -> Starlette:
+    """The MCP application that answers at a port of this machine, and to names beyond it."""
     names = [f"{_bracketed(host)}:{port}" for host in LOOPBACK]
+    beyond = [name if ":" in name else f"{name}:*" for name in allow_host] + list(allow_host)
     return server.streamable_http_app(
         streamable_http_path=PATH,
         max_request_body_size=LARGEST_BODY,
@@ -85,32 +122,15 @@ def build_app(server: Server[Any], port: int) -> Starlette:
         session_idle_timeout=SESSION_IDLE_SECONDS,
         transport_security=TransportSecuritySettings(
             enable_dns_rebinding_protection=True,
-            allowed_hosts=names,
-            allowed_origins=[f"http://{name}" for name in names],
+            allowed_hosts=[*names, *beyond],
+            allowed_origins=[f"http://{name}" for name in names] + [f"https://{name}" for name in beyond],
         ),
-        custom_starlette_routes=[Route("/", _page), Route("/healthz", _health)],
     )
 
 
 def url(host: str, port: int, path: str = PATH) -> str:
     """What a client is given; with the path "/" what a person is."""
     return f"http://{_bracketed(host)}:{port}{path}"
-
-
-async def _page(_: Request) -> Response:
-    """The page of runs. It holds no data: it asks the tools, as every client does."""
-    headers = {
-        "Content-Security-Policy": content_policy(),
-        "Cache-Control": "no-cache",
-        "X-Content-Type-Options": "nosniff",
-        "Referrer-Policy": "no-referrer",
-    }
-    return HTMLResponse(live_page(), headers=headers)
-
-
-async def _health(_: Request) -> Response:
-    """Alive and able to answer; says nothing else to whoever asks."""
-    return PlainTextResponse("ok\n")
 
 
 class _Server(uvicorn.Server):
@@ -130,15 +150,15 @@ async def _leave_on_signal(server: uvicorn.Server) -> None:
             server.should_exit = True
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    if host not in LOOPBACK:
+def _listen(host: str, port: int, *, locked: bool) -> socket.socket:
+    if host not in LOOPBACK and not locked:
         raise TrainwellError(
             "host_not_allowed",
-            "The server speaks HTTP to this machine only: it has no tokens yet, and others could use all tools.",
+            "Without tokens the server speaks HTTP to this machine only: others could use all tools.",
             argument="--host",
             got=host,
             allowed=list(LOOPBACK),
-            hint="From elsewhere, forward a port: ssh -L 8017:127.0.0.1:8017 HOST.",
+            hint="Make a token first: trainwell token make NAME. Or forward a port: ssh -L 8017:127.0.0.1:8017 HOST.",
         )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:

@@ -12,7 +12,7 @@ from mcp.types import (
     ReadResourceResult,
 )
 
-from trainwell.protocol import completion, prompts, resources, skills
+from trainwell.protocol import completion, live, prompts, resources, skills
 from trainwell.protocol.calling import one_page
 
 if TYPE_CHECKING:
@@ -49,9 +49,10 @@ class Reading:
         return prompts.get(self._prompts, params.name, params.arguments or {})
 
     async def resources(self, _: Context, params: Page) -> ListResourcesResult:
-        """Answer resources/list: the newest runs, then the skills."""
+        """Answer resources/list: the newest runs, then the page and the skills."""
         one_page(params)
-        return ListResourcesResult(resources=[*resources.newest_runs(self._services), *self._skills.listing()])
+        lasting = [live.listing(), *self._skills.listing()]
+        return ListResourcesResult(resources=[*resources.newest_runs(self._services), *lasting])
 
     async def templates(self, _: Context, params: Page) -> ListResourceTemplatesResult:
         """Answer resources/templates/list."""
@@ -61,6 +62,8 @@ class Reading:
     async def resource(self, _: Context, params: ReadResourceRequestParams) -> ReadResourceResult:
         """Answer resources/read."""
         address = str(params.uri)
+        if address == live.ADDRESS:
+            return live.read()
         if address.startswith(skills.SCHEME):
             return self._skills.read(address)
         return await resources.read(self._services, address)

@@ -17,6 +17,7 @@ from mcp.server.stdio import stdio_server
 from mcp.types import CallToolRequestParams
 
 from trainwell import __version__
+from trainwell.protocol import live
 from trainwell.protocol.calling import Calling
 from trainwell.protocol.changes import Changes
 from trainwell.protocol.instructions import INSTRUCTIONS
@@ -73,6 +74,7 @@ def build_server(
         on_subscriptions_listen=changes.listen,
     )
     skills.join(server)
+    live.join(server)
     with_tasks = Tasks(board or RunTasks(services)).join(server, calling.call)
     server.add_request_handler("tools/call", CallToolRequestParams, with_tasks)
     return server

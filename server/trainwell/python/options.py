@@ -59,6 +59,11 @@ def checked(manifest: Manifest, given: Mapping[str, Any]) -> dict[str, Any]:
         if name in given:
             raise TrainwellError("not_from_python", f"{name} is not for Python.", argument=name, hint=instead)
     whole = check_arguments(manifest.tools["train"], {"model": "given", "train_loader": "given", **given})
+    if whole["on_finding"] == "repair":
+        raise TrainwellError(
+            "not_from_python", "Only a run in a process of its own can go back and repair itself.",
+            argument="on_finding", got="repair", allowed=["report", "stop"],
+        )  # fmt: skip
     augment = [name for name in whole.get("augment") or () if name != MIXES]
     if augment:
         raise TrainwellError(

@@ -39,7 +39,7 @@ from trainwell.training.fit import FitJob, FitOutcome, fit
 from trainwell.training.seeding import derive
 from trainwell.training.streams import OwnRandom
 from trainwell.worker import data_facts
-from trainwell.worker.failures import cause_of
+from trainwell.worker.failures import cause_of, facts_of
 from trainwell.worker.failures import told as told_error
 from trainwell.worker.recorder import Recorder
 from trainwell.worker.recorder import told as told_epoch
@@ -304,7 +304,8 @@ class _Carried:
             )
         )
         recorder.flush()
-        record_end(self.store, run, self.attempt, current, outcome, self.log)
+        cause = recorder.alarm.code if recorder.alarm else None
+        record_end(self.store, run, self.attempt, current, outcome, self.log, cause=cause)
         return outcome
 
     def _stream(self) -> Stream | None:
@@ -325,11 +326,12 @@ class _Carried:
         interrupted = isinstance(error, KeyboardInterrupt)
         cause = INTERRUPTED if interrupted else cause_of(error)
         config = self.spec.config.model_dump()
-        decision = decide(self.spec.retry, tried, cause, config, self.changes)
+        decision = decide(self.spec.retry, tried, cause, config, self.changes, facts_of(error))
         message = f"{told_error(error)} {decision.reason}"
         self.log(f"attempt {self.attempt} failed: {message}")
         if current := attempts.find(self.store, run, self.attempt):
-            attempts.end(self.store, run, current, outcome=decision.kind, cause=cause, message=message)
+            attempts.end(self.store, run, current, outcome=decision.kind, cause=cause, message=message,
+                         facts=facts_of(error))  # fmt: skip
         if decision.retry and not self.interrupts:
             self.attempt, self.changes = self.attempt + 1, decision.changes
             self.store.runs.update(run, at_attempt=self.attempt - 1, attempt=self.attempt)

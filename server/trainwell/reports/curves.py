@@ -8,6 +8,7 @@ import math
 from typing import TYPE_CHECKING
 
 from trainwell.contract.text import rounded
+from trainwell.reports.marks import LINE_INCHES, draw_marks, marks_of, write_marks
 from trainwell.reports.picture import (
     ALARM,
     HEADING_INCHES,
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
+    from trainwell.contract.findings import Finding
     from trainwell.contract.trace import EpochRecord
+    from trainwell.reports.marks import Mark
 
 WIDTH, HEIGHT = 10.4, 4.5
 # Losses that span more than this factor are drawn on a log scale.
@@ -42,7 +45,10 @@ _LOWER_IS_BETTER = ("val_rmse",)
 Points = tuple[list[int], list[float]]
 
 
-def draw_curves(epochs: Sequence[EpochRecord], path: Path, *, title: str, score_name: str = "val_accuracy") -> Path:
+def draw_curves(
+    epochs: Sequence[EpochRecord], path: Path, *, title: str, score_name: str = "val_accuracy",
+    findings: Sequence[Finding] = (),
+) -> Path:  # fmt: skip
     """Draw the learning curves of a run.
 
     Args:
@@ -50,17 +56,34 @@ def draw_curves(epochs: Sequence[EpochRecord], path: Path, *, title: str, score_
         path: Where the PNG goes; written to a temporary file beside it and renamed.
         title: Heading, cut to the width of the picture.
         score_name: Epoch field that chose the best weights: `val_accuracy`, `val_f1`, `val_r2` or `val_rmse`.
+        findings: Marked by number where they happened, told in words below.
 
     Returns:
         `path`.
     """
-    best = _best(epochs, score_name)
-    figure = new_figure(WIDTH, HEIGHT, title, _facts(epochs, best, score_name))
-    edges = {"left": 0.072, "right": 0.975, "top": 1 - HEADING_INCHES / HEIGHT, "bottom": 0.125}
+    marks = marks_of(findings, epochs)
+    below = LINE_INCHES * len(marks)
+    height = HEIGHT + below
+    figure = new_figure(WIDTH, height, title, facts(epochs, score_name))
+    edges = {"left": 0.072, "right": 0.975, "top": 1 - HEADING_INCHES / height, "bottom": (below + 0.56) / height}
     left, right = figure.subplots(1, 2, gridspec_kw={**edges, "wspace": 0.17})
+    draw_both(left, right, epochs, score_name, marks)
+    write_marks(figure, marks, below - 0.02)
+    return write(figure, path)
+
+
+def draw_both(left: Axes, right: Axes, epochs: Sequence[EpochRecord], score_name: str, marks: Sequence[Mark]) -> None:
+    """The losses and the scores, each in its panel, with marks."""
+    best = _best(epochs, score_name)
     _draw_loss(left, epochs, best)
     _draw_score(right, epochs, best, score_name)
-    return write(figure, path)
+    for axes in (left, right):
+        draw_marks(axes, marks)
+
+
+def facts(epochs: Sequence[EpochRecord], score_name: str) -> list[str]:
+    """The heading's second line, piece by piece."""
+    return _facts(epochs, _best(epochs, score_name), score_name)
 
 
 def _points(epochs: Sequence[EpochRecord], name: str) -> Points:
@@ -99,7 +122,6 @@ def _is_number(value: float | None) -> bool:
 
 
 def _facts(epochs: Sequence[EpochRecord], best: EpochRecord | None, score_name: str) -> list[str]:
-    """The heading's second line, piece by piece."""
     facts = [_counted(len(epochs), "epoch")]
     if best is None:
         facts.append("no finite score")
@@ -119,8 +141,13 @@ def _counted(count: int, noun: str) -> str:
 def _line(axes: Axes, points: Points, *, color: str, label: str) -> None:
     numbers, values = points
     if numbers:
-        marker = "o" if len(numbers) <= DOTS_UP_TO else ""
-        axes.plot(numbers, values, color=color, linewidth=1.9, marker=marker, markersize=3.2, label=label, zorder=3)
+        # Without colour the two are told apart by their marks and by the breaks of the line.
+        shape, breaks = ("s", (0, (6, 1.2))) if color == VALIDATION else ("o", "-")
+        marker = shape if len(numbers) <= DOTS_UP_TO else ""
+        axes.plot(
+            numbers, values, color=color, linewidth=1.9, linestyle=breaks, marker=marker, markersize=3.2, label=label,
+            zorder=3,
+        )  # fmt: skip
 
 
 def _draw_loss(axes: Axes, epochs: Sequence[EpochRecord], best: EpochRecord | None) -> None:

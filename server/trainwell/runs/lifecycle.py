@@ -22,6 +22,7 @@ MOVES: dict[str, frozenset[str]] = {
 FINAL = ("completed", "failed", "stopped")
 WAITING = ("queued", "retrying")
 CARRIED = ("running", "stopping")
+STATES = (*WAITING, *CARRIED, *FINAL)
 
 
 def move(store: Store, run: str, to: str, *, at_attempt: int | None = None, **columns: Any) -> bool:

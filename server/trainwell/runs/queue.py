@@ -36,24 +36,27 @@ def changes_so_far(store: Store, run: str) -> dict[str, Any]:
     return dict(made[-1].changes) if made else {}
 
 
-def end_attempt(store: Store, run: str, number: int, cause: str, message: str) -> Decision:
+def end_attempt(
+    store: Store, run: str, number: int, cause: str, message: str, facts: dict[str, Any] | None = None
+) -> Decision:
     """Record that attempt `number` of a run failed, and decide what follows; nothing if it was given up before.
 
     The run moves to retrying, or to its end. Called by the worker for what it caught, and by whoever
-    finds the worker dead for what it could not.
+    finds the worker dead for what it could not; `facts` is what the worker has found out about it.
     """
     row = store.runs.get(run)
     spec: RunSpec = store.runs.spec(run)
     current = attempts.find(store, run, number) or AttemptRecord(number, time.time())
     config = {**spec.config.model_dump(), "batch_size": row["plan"]["batch_size"]}
     # A person who resumes a run gives it its attempts anew.
-    decision = decide(spec.retry, number - row["resumed_at"], cause, config, current.changes)
+    decision = decide(spec.retry, number - row["resumed_at"], cause, config, current.changes, facts or {})
     if row["stop_requested"]:
         decision = Decision(retry=False, kind=decision.kind, reason="It had been asked to stop.")
     now = time.time()
     changes = decision.changes if decision.retry else current.changes
     told = f"{message} {decision.reason}"
     ending = {"outcome": decision.kind, "cause": cause, "message": told, "changes": changes, **_lost(store, row)}
+    ending["facts"] = facts or {}
     final = "stopped" if row["stop_requested"] else "failed"
     columns: dict[str, Any] = {"owner": None, "cause": cause, "message": told}
     with store.database.transaction():

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from trainwell.contract.specs import RetryPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Class = Literal["transient", "fixable", "permanent"]
 
@@ -33,6 +36,10 @@ CLIP_AFTER_NON_FINITE = 1.0
 SMALLEST_LR = 1e-6
 
 
+#: Facts of a bad step: whether the rows that it saw were numbers.
+_NUMBERS = ("inputs_finite", "target_finite")
+
+
 @dataclass(frozen=True)
 class Decision:
     """What to do after a failed attempt. `changes` is the whole set of adjustments for the next one."""
@@ -56,7 +63,14 @@ def backoff_seconds(policy: RetryPolicy, attempt: int, jitter: float) -> float:
     return min(LONGEST_DELAY_SECONDS, delay) * (0.5 + 0.5 * jitter)
 
 
-def decide(policy: RetryPolicy, attempt: int, cause: str, config: dict[str, Any], changes: dict[str, Any]) -> Decision:
+def decide(
+    policy: RetryPolicy,
+    attempt: int,
+    cause: str,
+    config: dict[str, Any],
+    changes: dict[str, Any],
+    facts: Mapping[str, Any] | None = None,
+) -> Decision:
     """Judge a failed attempt.
 
     Args:
@@ -65,13 +79,18 @@ def decide(policy: RetryPolicy, attempt: int, cause: str, config: dict[str, Any]
         cause: What it died of, a key of CLASSES or any other word.
         config: `lr`, `grad_clip`, `batch_size` as the run was submitted.
         changes: What earlier retries have changed already.
+        facts: What was found out about the failure; see `AttemptRecord.facts`.
     """
     kind = CLASSES.get(cause, "permanent")
+    if cause == "non_finite_loss" and facts and not all(facts.get(name, True) for name in _NUMBERS):
+        return Decision(retry=False, kind="permanent", reason="No rate helps rows that hold NaN or infinity.")
     if kind == "permanent":
         reason = "The checkpoints are as they were." if cause == "disk_full" else "This failure would come again."
         return Decision(retry=False, kind=kind, reason=reason)
     if policy.strategy == "none" or attempt >= policy.max_attempts:
         return Decision(retry=False, kind=kind, reason=f"All {attempt} of {policy.max_attempts} attempts are used.")
+    if kind == "fixable" and not policy.repairs:
+        return Decision(retry=False, kind=kind, reason="A twin is not repaired.")
     repaired = _repaired(cause, config, changes)
     if repaired is None:
         return Decision(retry=False, kind=kind, reason="There is nothing left to change that could help.")

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from trainwell.contract.errors import TrainwellError, next_call
-from trainwell.runs.lifecycle import FINAL
+from trainwell.runs.lifecycle import CARRIED, FINAL, WAITING
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,11 +35,17 @@ def megabytes(size: int) -> str:
 
 
 def require_room(workspace: Workspace, store: Store) -> None:
-    """Refuse new work when the state has outgrown --disk-quota; nothing is ever deleted unasked.
+    """Refuse new work when too much is at hand, or the state has outgrown --disk-quota; nothing is deleted unasked.
 
     Raises:
-        TrainwellError: `over_quota`, with the largest runs that have ended.
+        TrainwellError: `too_many_runs`; `over_quota`, with the largest runs that have ended.
     """
+    at_hand = store.queue.count(*CARRIED, *WAITING) if workspace.most_runs is not None else 0
+    if workspace.most_runs is not None and at_hand >= workspace.most_runs:
+        raise TrainwellError(
+            "too_many_runs", f"{at_hand} runs are at hand, as many as this server allows to one token.",
+            hint="Wait for one to end, or stop one.", next_call=next_call("list_runs"),
+        )  # fmt: skip
     if workspace.disk_quota is None:
         return
     used, quota = folder_bytes(workspace.state), int(workspace.disk_quota * 1e9)

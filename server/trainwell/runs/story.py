@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from trainwell.contract.specs import PYTHON
 from trainwell.contract.trace import Trace
 from trainwell.diagnosis import diagnose
+from trainwell.runs.proof import with_proofs
 
 if TYPE_CHECKING:
     from trainwell.contract.findings import Finding
@@ -15,9 +16,14 @@ if TYPE_CHECKING:
 
 def judge(store: Store, run: str, *, finished: bool | None = None) -> list[Finding]:
     """Ask the rules what is wrong with a run, and keep the answer with it."""
-    findings = diagnose(trace_of(store, run, finished=finished))
+    findings = findings_of(store, run, finished=finished)
     store.history.set_findings(run, findings)
     return findings
+
+
+def findings_of(store: Store, run: str, *, finished: bool | None = None) -> list[Finding]:
+    """What the rules say of a run, with what twins have proven of the fixes."""
+    return with_proofs(diagnose(trace_of(store, run, finished=finished)), store.verifications.find(run))
 
 
 def trace_of(store: Store, run: str, *, finished: bool | None = None) -> Trace:

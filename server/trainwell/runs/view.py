@@ -19,7 +19,7 @@ from trainwell.store.queue import PRIORITIES
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from trainwell.contract.findings import Finding
+    from trainwell.contract.findings import Finding, Fix
     from trainwell.contract.trace import AttemptRecord, EpochRecord
     from trainwell.store.database import Row
     from trainwell.store.store import Store
@@ -167,6 +167,8 @@ def _standing(store: Store, row: Row) -> dict[str, Any]:
 
 def reason(row: Row) -> str | None:
     """Why a run ended, or why it is tried again."""
+    if row["outcome"] == "finding" and row["cause"]:
+        return f"finding: {row['cause']}"
     return row["message"] if row["state"] in {"failed", "retrying"} else row["outcome"]
 
 
@@ -174,9 +176,14 @@ def shorten(finding: Finding) -> ShortFinding:
     """The finding with its first fix only."""
     fix = finding.fixes[0] if finding.fixes else None
     return ShortFinding(
-        code=finding.code, severity=finding.severity, symptom=finding.symptom, fix=fix.reason if fix else None,
+        code=finding.code, severity=finding.severity, symptom=finding.symptom, fix=_fix_told(fix) if fix else None,
         next_call=fix.next_call if fix else None,
     )  # fmt: skip
+
+
+def _fix_told(fix: Fix) -> str:
+    """A fix, and whether twins have proven it."""
+    return fix.reason if fix.proof is None else f"{fix.reason} ({fix.proof.verdict}: {fix.proof.told})"
 
 
 def summary(seen: RunView, score_name: str) -> str:

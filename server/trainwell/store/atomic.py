@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from glob import escape
 from typing import TYPE_CHECKING
 
 import psutil
@@ -88,6 +89,14 @@ def sweep(folder: Path, killed: int | None = None) -> None:
         owner = path.name.removeprefix(TEMPORARY).split("-")[0]
         if not owner.isdigit() or int(owner) in {os.getpid(), killed} or _is_gone(int(owner)):
             remove(path)
+
+
+def sweep_of(path: Path) -> None:
+    """Remove what killed processes left of writing this one path, in a folder that others write to as well."""
+    for left in path.parent.glob(f"{TEMPORARY}*-{escape(path.name)}*"):
+        owner = left.name.removeprefix(TEMPORARY).split("-")[0]
+        if owner.isdigit() and (int(owner) == os.getpid() or _is_gone(int(owner))):
+            remove(left)
 
 
 def _is_gone(pid: int) -> bool:

@@ -41,8 +41,9 @@ def content_handle(kind: str, name: str, content: str) -> str:
 
 
 def newest_handles(database: Database, kind: str) -> list[str]:
-    """The newest handles of a kind, at most a thousand, newest first."""
-    sql = f"SELECT handle FROM {TABLES[kind]} ORDER BY created_at DESC, rowid DESC LIMIT 1000"  # noqa: S608
+    """The newest handles of a kind, at most a thousand, newest first. A twin is found by its whole handle only."""
+    shown = "WHERE twin_of IS NULL" if kind == "run" else ""
+    sql = f"SELECT handle FROM {TABLES[kind]} {shown} ORDER BY created_at DESC, rowid DESC LIMIT 1000"  # noqa: S608
     return [row["handle"] for row in database.rows(sql)]
 
 

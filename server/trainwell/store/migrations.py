@@ -15,14 +15,16 @@ from trainwell.store.atomic import place
 if TYPE_CHECKING:
     from pathlib import Path
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 
 def scripts_after(version: int) -> list[str]:
     """The SQL that brings a store of this version (0: an empty file) to ours, oldest first."""
     folder = resources.files("trainwell.store").joinpath("sql")
-    numbered = {int(file.name.split("_")[0]): file for file in folder.iterdir() if file.name.endswith(".sql")}
-    return [numbered[number].read_text(encoding="utf-8") for number in range(version + 1, SCHEMA_VERSION + 1)]
+    files = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
+    numbers = [int(file.name.split("_")[0]) for file in files]
+    assert numbers == list(range(1, SCHEMA_VERSION + 1)), numbers  # noqa: S101 - two of one number would lose one
+    return [file.read_text(encoding="utf-8") for file in files[version:]]
 
 
 def backup_path(path: Path, version: int) -> Path:

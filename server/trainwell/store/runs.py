@@ -126,8 +126,11 @@ class Runs:
         return [parsed(row) for row in found]
 
     def page(self, filters: Row, *, by_score: bool, limit: int, offset: int) -> list[Row]:
-        """Runs for a list, newest or best first. `filters` has column = value; `tag` looks into the tags."""
-        wheres: list[str] = ["1"]
+        """Runs for a list, newest or best first, without twins.
+
+        `filters` has column = value; `tag` looks into the tags.
+        """
+        wheres: list[str] = ["twin_of IS NULL"]
         values: list[Any] = []
         for column, value in filters.items():
             inside = "EXISTS (SELECT 1 FROM json_each(tags) WHERE value = ?)"
@@ -140,6 +143,11 @@ class Runs:
             limit,
             offset,
         )
+        return [parsed(row) for row in found]
+
+    def twins(self, handle: str) -> list[Row]:
+        """The short twins of a run, in the order in which they were entered."""
+        found = self._database.rows("SELECT * FROM runs WHERE twin_of = ? ORDER BY rowid", handle)
         return [parsed(row) for row in found]
 
     def handles(self, states: Sequence[str]) -> list[Row]:
@@ -166,6 +174,7 @@ class Runs:
         """Remove a run and its history; call it within a transaction."""
         for table in ("attempts", "epochs", "signals", "facts", "findings"):
             self._database.execute(f"DELETE FROM {table} WHERE run = ?", handle)  # noqa: S608
+        self._database.execute("DELETE FROM verifications WHERE run = ?", handle)
         self._database.execute("DELETE FROM runs WHERE handle = ?", handle)
 
     def update(self, handle: str, *, at_attempt: int | None = None, states: Sequence[str] = (), **columns: Any) -> bool:

@@ -11,6 +11,7 @@ from trainwell.store.handles import find_handle, newest_handles
 from trainwell.store.queue import Queue
 from trainwell.store.records import History
 from trainwell.store.runs import Runs
+from trainwell.store.verifications import Verifications
 from trainwell.store.workspace import Workspace
 
 
@@ -24,13 +25,20 @@ class Store:
     history: History
     artifacts: Artifacts
     experiments: Experiments
+    verifications: Verifications
 
     @classmethod
     def open(cls, workspace: Workspace) -> Store:
         """Open the workspace's database, made where it is missing."""
         database = Database(workspace.database)
         return cls(
-            database, Runs(database), Queue(database), History(database), Artifacts(database), Experiments(database)
+            database,
+            Runs(database),
+            Queue(database),
+            History(database),
+            Artifacts(database),
+            Experiments(database),
+            Verifications(database),
         )
 
     def find(self, kind: str, text: str, argument: str) -> str:

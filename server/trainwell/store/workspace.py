@@ -7,7 +7,7 @@ import re
 import stat
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -51,6 +51,7 @@ class Workspace:
     allow: frozenset[Permission] = frozenset()
     max_parallel: int | None = None  # runs at once; None is one for each device
     disk_quota: float | None = None  # GB of state beyond which no new run is taken
+    most_runs: int | None = None  # waiting and running at once, beyond which no new run is taken
 
     @classmethod
     def open(
@@ -82,6 +83,11 @@ class Workspace:
             ) from error
         readable = tuple(path.expanduser().resolve() for path in allow_read)
         return cls(folder.resolve(), readable, frozenset(allow), _parallel(max_parallel), disk_quota)
+
+    def below(self, folder: str, most_runs: int | None = None) -> Workspace:
+        """A workspace in a folder of this one, which is made where it is missing, with the same permissions."""
+        made = Workspace.open(self.root / folder, self.allow_read, self.allow, self.max_parallel, self.disk_quota)
+        return replace(made, most_runs=most_runs)
 
     @classmethod
     def of_request(cls, request: Mapping[str, Any]) -> Workspace:

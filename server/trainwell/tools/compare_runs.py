@@ -89,10 +89,10 @@ async def _interval(services: Services, row: dict[str, Any], metric: str) -> Int
     if spec.model.architecture == PYTHON or value_of(row, metric) is None:
         return None
     try:
-        report = await services.ask("evaluate", spec=spec.model_dump(mode="json"), split="validation", slices=[])
+        metrics = await services.ask("intervals", spec=spec.model_dump(mode="json"), split="validation")
     except TrainwellError:
         return None
-    edges = report["metrics"].get(f"{JUDGED[metric]}_interval")
+    edges = metrics.get(f"{JUDGED[metric]}_interval")
     return Interval(*edges) if edges else None
 
 

@@ -10,6 +10,7 @@ from trainwell.contract.errors import TrainwellError, next_call
 from trainwell.contract.specs import Spec
 from trainwell.runs.resuming import delete, must_not_run
 from trainwell.runs.room import folder_bytes, megabytes
+from trainwell.runs.verification import cancel
 from trainwell.tools.services import Services
 
 TITLE = "Delete run"
@@ -42,6 +43,7 @@ async def call(services: Services, arguments: Arguments) -> Result:
             argument="confirm", got=False, allowed=True, hint="Call again with confirm: true if that is meant.",
             next_call=next_call("delete_run", run=run, confirm=True),
         )  # fmt: skip
+    cancel(services.store, run)
     try:
         delete(services.store, run, folder)
     except OSError as error:

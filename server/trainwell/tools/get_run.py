@@ -59,6 +59,11 @@ async def _picture(services: Services, seen: RunView, arguments: Arguments, scor
     epochs = services.store.history.epochs(seen.run) if arguments.plot else []
     if epochs:
         await services.ask(
-            "plot", epochs=[asdict(one) for one in epochs], path=str(path), title=seen.run, score_name=score_name
+            "plot",
+            epochs=[asdict(one) for one in epochs],
+            path=str(path),
+            title=seen.run,
+            score_name=score_name,
+            findings=[one.model_dump(mode="json") for one in services.store.history.findings(seen.run)],
         )
     return services.workspace.shown(path) if epochs or (seen.state in FINAL and path.exists()) else None

@@ -1,4 +1,4 @@
-"""Predict raw rows (given inline, or a file) with a run's best weights or a checkpoint.
+"""Predict raw rows (inline, or a file of any size) with a run's best weights or a checkpoint.
 
 Preprocessing is applied as it was fitted. Gives classes or labels with confidence, numbers or forecasts in their own
 units, or how far rows are from what was learnt.
@@ -12,6 +12,7 @@ from trainwell.contract.answers import Answer, Hints
 from trainwell.contract.errors import next_call
 from trainwell.contract.specs import Spec
 from trainwell.contract.text import plain, quoted, rounded
+from trainwell.store.jobs import job_key
 from trainwell.tools.services import Services, exactly_one
 
 TITLE = "Predict"
@@ -24,9 +25,10 @@ class Arguments(Spec):
 
     run: str | None = None
     checkpoint: str | None = None
-    rows: list[dict[str, Any] | list[Any]] | None = None
+    rows: list[Any] | None = None
     source: str | None = None
     output: str | None = None
+    on_bad_row: str
     overwrite: bool
 
 
@@ -45,10 +47,8 @@ async def call(services: Services, arguments: Arguments) -> Result:
     exactly_one(rows=arguments.rows, source=arguments.source)
     trained = services.trained(arguments.run, arguments.checkpoint)
     name = trained.pop("name")
-    output = None
-    if arguments.output is not None:
-        output = str(services.workspace.resolve_write(arguments.output, "output", overwrite=arguments.overwrite))
-    report = await services.ask("predict", **trained, rows=arguments.rows, source=arguments.source, output=output)
+    asked = {**trained, "rows": arguments.rows, "source": arguments.source, "on_bad_row": arguments.on_bad_row}
+    report = await (_to_file(services, asked, arguments) if arguments.output else services.ask("predict", **asked))
     first = ", ".join(_shown(value) for value in report["predictions"][:SHOWN_IN_SUMMARY])
     written = f" All are in {report['output']}." if report.get("output") else ""
     more = ", ..." if report["count"] > SHOWN_IN_SUMMARY else ""
@@ -58,6 +58,14 @@ async def call(services: Services, arguments: Arguments) -> Result:
         **report,
         next_call=next_call("evaluate", **handle),
     )
+
+
+async def _to_file(services: Services, asked: dict[str, Any], arguments: Arguments) -> dict[str, Any]:
+    """As a job: a large file takes longer than a client waits, and the same call again must find it."""
+    key = job_key("predict", asked, arguments.output)
+    known = services.job_is_known(key)
+    output = services.workspace.resolve_write(arguments.output or "", "output", overwrite=arguments.overwrite or known)
+    return await services.ask_job("predict", key, **asked, output=str(output))
 
 
 def _shown(prediction: Any) -> str:

@@ -10,6 +10,7 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from trainwell.contract.answers import Answer, Hints, answer_schema, served_schema
+from trainwell.contract.checking import check_arguments
 from trainwell.contract.schema import Validator, compile_schema
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from trainwell.contract.errors import JsonObject
     from trainwell.contract.manifest import Manifest
     from trainwell.contract.specs import Spec
+    from trainwell.tools.services import Services
 
 TOOL_PACKAGE = "trainwell.tools"
 
@@ -108,3 +110,21 @@ def listings(manifest: Manifest, tools: Mapping[str, Tool] | None = None) -> lis
         message = f"these stand either in the manifest or in {TOOL_PACKAGE}, but not in both: {', '.join(sorted(odd))}"
         raise TypeError(message)
     return [known[name].listing(manifest) for name in manifest.tools]
+
+
+async def carry_out(services: Services, call: JsonObject) -> JsonObject:
+    """Carry out a call that a tool has proposed, as if the agent had sent it.
+
+    Args:
+        services: Of the tool that proposed it.
+        call: As made by `contract.errors.next_call`.
+
+    Returns:
+        The fields of its answer.
+
+    Raises:
+        TrainwellError: As the tool that is called.
+    """
+    tool = discover()[call["tool"]]
+    checked = check_arguments(services.manifest.tools[tool.name], call["arguments"])
+    return (await tool.module.call(services, tool.module.Arguments.model_validate(checked))).model_dump()

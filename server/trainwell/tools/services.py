@@ -9,7 +9,7 @@ import psutil
 
 from trainwell.contract.errors import TrainwellError
 from trainwell.contract.manifest import load_manifest
-from trainwell.runs import preloaded
+from trainwell.runs import jobs, preloaded
 from trainwell.runs.supervisor import start_runs
 from trainwell.store.store import Store
 from trainwell.store.workspace import Workspace
@@ -42,6 +42,15 @@ class Services:
         """The same services, for one call that wants to hear of progress."""
         return replace(self, progress=progress)
 
+    def guest(self, folder: str, most_runs: int | None = None) -> Services:
+        """The services of a workspace below this one, with the same manifest and permissions.
+
+        Raises:
+            TrainwellError: The folder cannot be used.
+        """
+        below = self.workspace.below(folder, most_runs)
+        return replace(self, workspace=below, store=Store.open(below), client=folder)
+
     def find(self, kind: str, text: str, argument: str) -> str:
         """The handle that the agent means; see `store.handles`."""
         return self.store.find(kind, text, argument)
@@ -49,6 +58,14 @@ class Services:
     async def ask(self, work: str, **arguments: Any) -> dict[str, Any]:
         """Have short work done by a worker; see `worker.short` for its names."""
         return await preloaded.ask(self.workspace, work, arguments, seconds=PATIENCE_SECONDS)
+
+    async def ask_job(self, work: str, key: str, **arguments: Any) -> dict[str, Any]:
+        """As `ask`, for work that may outlive the call: the same call again waits for it, cancelling ends it."""
+        return await jobs.ask(self.workspace, work, arguments, key=key, seconds=PATIENCE_SECONDS, tell=self.progress)
+
+    def job_is_known(self, key: str) -> bool:
+        """Whether such a job goes on, or has ended unseen."""
+        return jobs.is_known(self.workspace, key)
 
     def start_waiting(self) -> list[str]:
         """Recover dead runs and start waiting ones; returns at once."""

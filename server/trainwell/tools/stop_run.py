@@ -12,6 +12,7 @@ from trainwell.contract.answers import Answer, Hints
 from trainwell.contract.specs import Spec
 from trainwell.runs.lifecycle import FINAL, WAITING, move
 from trainwell.runs.resuming import end_at_once
+from trainwell.runs.verification import cancel
 from trainwell.runs.view import next_step, summary, view
 from trainwell.runs.waiting import wait_for_end
 from trainwell.tools.services import Services
@@ -50,12 +51,13 @@ async def call(services: Services, arguments: Arguments) -> Result:
             move(store, run, "stopping")
     if row["state"] == "stopping":  # asked a second time
         end_at_once(store, run)
+    cancelled = "\nThe trial of its fixes is cancelled." if cancel(store, run) else ""
     services.start_waiting()
     await wait_for_end(store, run, arguments.wait_seconds, services.progress)
     seen = view(store, run)
     said = summary(seen, store.runs.spec(run).data.score_name)
     return Result(
-        summary=f"It had ended before.\n{said}" if ended else said,
+        summary=(f"It had ended before.\n{said}" if ended else said) + cancelled,
         run=run,
         state=seen.state,
         epoch=seen.epoch,

@@ -7,7 +7,7 @@ it is, stop_run ends it, resume_run goes on. Settings are judged by validation: 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import ValidationError
 
@@ -128,9 +128,12 @@ def _range(name: str, given: Any) -> Range:
     refusal = TrainwellError(
         "bad_space", f"These are no values of {name} to try.", argument=f"space/{name}", got=given, allowed=FORM
     )
-    if isinstance(given, list) and 1 <= len(given) <= MOST_CHOICES:
-        return Range(choices=tuple(given))
-    if not isinstance(given, dict) or not {"low", "high"} <= given.keys():
+    if isinstance(given, list):
+        choices = cast("list[Any]", given)
+        if not 1 <= len(choices) <= MOST_CHOICES:
+            raise refusal
+        return Range(choices=tuple(choices))
+    if not isinstance(given, dict) or not {"low", "high"} <= cast("dict[str, Any]", given).keys():
         raise refusal
     try:
         one = Range.model_validate(given)

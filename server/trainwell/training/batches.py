@@ -89,6 +89,10 @@ class Rows:
         index = self._order[first:last]
         return self.take(torch.from_numpy(index).to(self.tensors[0].device), self.lengths.width(index))
 
+    def numbers(self, first: int, last: int) -> np.ndarray:
+        """The numbers within the split of the rows that `part` gives."""
+        return np.arange(first, last) if self._order is None else self._order[first:last]
+
     def sorted(self) -> Rows:
         """The same rows, from the shortest to the longest; for judging, where order does not matter."""
         if self.lengths is not None:
@@ -164,11 +168,23 @@ class Batches:
             columns = [cast("tuple[Tensor, ...]", column.split(sizes)) for column in chosen]
             yield from zip(*columns, strict=True)
 
-    def _cut(self, order: Tensor, lengths: Lengths, epoch: int, start: int) -> Iterator[tuple[Tensor, ...]]:
-        """Batches of rows that are about as long, each cut to its longest."""
+    def index(self, epoch: int, number: int) -> Tensor:
+        """The rows of one batch: (B,) int64 on the CPU."""
+        order = permutation(self.rows.count, self.seed, epoch)
+        if self.rows.lengths is not None:
+            order = torch.from_numpy(self._shared(order, self.rows.lengths, epoch))
+        first = number * self.batch_size
+        return order[first : first + self.sizes[number]]
+
+    def _shared(self, order: Tensor, lengths: Lengths, epoch: int) -> np.ndarray:
+        """The order of an epoch in which rows that are about as long share a batch."""
         generator = torch.Generator().manual_seed(derive(self.seed, "batches", epoch))
         full = self.count if self.sizes[-1] == self.batch_size else self.count - 1
-        shared = lengths.shares(order.numpy(), self.batch_size, full, generator)
+        return lengths.shares(order.numpy(), self.batch_size, full, generator)
+
+    def _cut(self, order: Tensor, lengths: Lengths, epoch: int, start: int) -> Iterator[tuple[Tensor, ...]]:
+        """Batches of rows that are about as long, each cut to its longest."""
+        shared = self._shared(order, lengths, epoch)
         placed = torch.from_numpy(shared).to(self.rows.tensors[0].device)
         for number in range(start, self.count):
             some = slice(number * self.batch_size, number * self.batch_size + self.sizes[number])

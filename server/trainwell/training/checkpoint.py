@@ -55,22 +55,26 @@ class Checkpoint:
     state: dict[str, Any]
 
 
-def write_step(folder: Path, step: int, checkpoint: Checkpoint) -> Path:
-    """Write the state after a step and keep the newest two such folders.
+def write_step(folder: Path, step: int, checkpoint: Checkpoint, healthy: int | None = None) -> Path:
+    """Write the state after a step and keep the newest two such folders, and one that is known to be sound.
 
     Args:
         folder: The run's folder of checkpoints; made when it is not there.
         step: Optimizer steps done.
         checkpoint: Its state must name its `best_step` (None when there is no best yet).
+        healthy: The newest step that is known to be sound; the newest folder that is not after it is kept, too.
 
     Raises:
         OSError: When the disk is full or broken. Older checkpoints are then untouched.
     """
     path = _write_folder(folder, f"step-{step:08d}", checkpoint)
     steps = _folders(folder, "step")
-    for old in steps[KEPT_STEPS:]:
-        remove(old)
-    _forget_bests(folder, steps[:KEPT_STEPS])
+    sound = [each for each in steps if healthy is not None and _step_of(each) <= healthy]
+    kept = [each for each in steps if each in steps[:KEPT_STEPS] or each in sound[:1]]
+    for old in steps:
+        if old not in kept:
+            remove(old)
+    _forget_bests(folder, kept)
     return path
 
 
@@ -153,6 +157,29 @@ def forget_after(folder: Path, step: int, best_step: int | None) -> None:
     for path in _folders(folder, "best"):
         if best_step is None or _step_of(path) > best_step:
             remove(path)
+
+
+def go_back(folder: Path, most: int | None) -> tuple[int, int]:
+    """Make the newest good state that is not after a step the newest one; without one the run begins anew.
+
+    Args:
+        folder: The run's folder of checkpoints.
+        most: The step; None is the beginning.
+
+    Returns:
+        The step and the epoch that the run goes on from.
+    """
+    for path in _folders(folder, "step"):
+        if most is None or _step_of(path) > most:
+            continue
+        try:
+            state = json.loads(_verified(path)[STATE])
+        except TrainwellError:
+            continue
+        forget_after(folder, state["step"], state["best_step"])
+        return state["step"], state["epoch"]
+    forget_after(folder, 0, None)
+    return 0, 0
 
 
 def _step_of(path: Path) -> int:

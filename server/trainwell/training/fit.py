@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from trainwell.training.averaging import gather_statistics
-from trainwell.training.batches import augmented
 from trainwell.training.errors import NonFiniteLoss
 from trainwell.training.preparing import Loop, prepare
 from trainwell.training.pulse import Pulse
 from trainwell.training.recording import epoch_record
+from trainwell.training.replay import examine
 from trainwell.training.saving import resume, save
 from trainwell.training.schedules import FALLING
 from trainwell.training.seeding import deterministic, seed_epoch
@@ -29,10 +29,10 @@ from trainwell.training.validation import fitted, tallied
 from trainwell.training.watching import next_close, step_closely, watch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator
     from pathlib import Path
 
-    from torch import Tensor, nn
+    from torch import nn
 
     from trainwell.contract.specs import RunSpec
     from trainwell.contract.trace import EpochRecord, SignalRecord
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 # The word of should_stop that means: another process has taken the run over. Then nothing more is written.
 SUPERSEDED = "superseded"
+# The word that means: the next attempt goes back to a state before this one. Then this one is not saved.
+REPAIR = "repair"
 # Seconds between two looks at the outside world, two progress reports, two readings of the device.
 LOOK_SECONDS, PROGRESS_SECONDS, READ_SECONDS = 0.1, 0.2, 1.0
 # How often in a run a sample of the training rows is judged where nothing but the rules needs that.
@@ -72,6 +74,7 @@ class FitJob:
         on_progress: Called with (step, total steps, epoch) at most every 0.2 s.
         should_stop: Asked every 0.1 s and after each epoch; a word ends the run in good order for that reason.
         on_save: Called before a checkpoint is written: what was reported so far must outlive it.
+        healthy_step: The newest step that was sound as far as anybody knows; a checkpoint not after it is kept.
         on_note: Told in words what belongs into the run's record: a damaged checkpoint, say.
         on_change: Told of an adjustment that was made within the attempt, as in `adjustments`.
         pulse: Counts steps, for a watchdog.
@@ -93,6 +96,7 @@ class FitJob:
     on_progress: Callable[[int, int, int], None] = _nothing
     should_stop: Callable[[], str | None] = _nothing
     on_save: Callable[[], None] = _nothing
+    healthy_step: Callable[[], int | None] = _nothing
     on_note: Callable[[str], None] = _nothing
     on_change: Callable[[dict[str, Any]], None] = _nothing
     pulse: Pulse = field(default_factory=Pulse)
@@ -155,11 +159,13 @@ def fit(job: FitJob) -> FitOutcome:
                 loop.job.on_save()
             if not isinstance(error, NonFiniteLoss | RuntimeError | MemoryError):
                 raise
+            if isinstance(error, NonFiniteLoss):
+                error.facts = _examined(loop, error)
             # A device that has failed may refuse this too; the first error is the one to tell.
             with suppress(RuntimeError):
                 loop.kept.restore_initial()
             raise
-        if reason != SUPERSEDED:
+        if reason not in {SUPERSEDED, REPAIR}:
             _finish(loop, reason)
         else:
             loop.saver.wait()
@@ -175,6 +181,17 @@ def fit(job: FitJob) -> FitOutcome:
         resumed_from_step=resumed,
         decisions=loop.decisions(),
     )
+
+
+def _examined(loop: Loop, error: NonFiniteLoss) -> dict[str, Any]:
+    """What making the bad step again shows; a fault in that must not hide the one that was seen."""
+    try:
+        facts = examine(loop, error)
+    except Exception as other:  # noqa: BLE001 - whatever a network does when it is run once more
+        loop.job.log(f"The bad step could not be made again: {type(other).__name__}: {other}")
+        return {}
+    loop.job.log(f"The bad step was made again: {facts}")
+    return facts
 
 
 @contextmanager
@@ -226,7 +243,7 @@ def _train_epoch(loop: Loop) -> str | None:
     loop.module.train()
     loop.start_clock()
     now = clock()
-    for number, (*inputs, target) in enumerate(_batches(loop, epoch, start), start):
+    for number, (*inputs, target) in enumerate(loop.made_batches(epoch, start), start):
         loop.totals.data_seconds += clock() - now
         rate, close = rates[number - start], number == close_at
         if close:
@@ -253,13 +270,6 @@ def _train_epoch(loop: Loop) -> str | None:
     loop.stop_clock()
     pulse.slow = False
     return None
-
-
-def _batches(loop: Loop, epoch: int, start: int) -> Iterator[tuple[Tensor, ...]]:
-    batches = loop.batches.epoch(epoch, start)
-    if loop.augment is None:
-        return batches
-    return augmented(batches, loop.augment, (loop.config.seed, epoch, start))
 
 
 def _look(loop: Loop, now: float) -> str | None:

@@ -71,6 +71,11 @@ def read_file(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return weights, json.loads(metadata["card"])
 
 
+def hash_of(weights: Mapping[str, Tensor]) -> str:
+    """sha256 of weights alone: the same for the same names, types, shapes and bits."""
+    return _hash("", weights)
+
+
 def _header(content: bytes, path: Path) -> dict[str, Any]:
     if content[_LENGTH_BYTES : _LENGTH_BYTES + 1] != b"{":
         raise _not_safetensors(content, path)

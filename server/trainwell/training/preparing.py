@@ -16,7 +16,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from trainwell.contract.errors import TrainwellError
 from trainwell.training import augment, averaging, lengths, optimizers
-from trainwell.training.batches import Batches, Rows, batch_sizes, choose_batch_size, data_bytes
+from trainwell.training.batches import Batches, Rows, augmented, batch_sizes, choose_batch_size, data_bytes
 from trainwell.training.compiling import compiled
 from trainwell.training.device import Setup, Work, decide, read_facts
 from trainwell.training.kept import Kept
@@ -33,6 +33,8 @@ from trainwell.training.timing import step_seconds, undisturbed
 from trainwell.training.validation import MOST_ROWS, TRAINING_SAMPLE, VALIDATION_BATCHES, Best
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from torch import Tensor
 
     from trainwell.contract.specs import RunSpec, TrainConfig
@@ -113,7 +115,9 @@ class Loop:
     @property
     def last_epoch(self) -> int:
         """Epochs of the whole run, as things stand."""
-        return self.config.epochs if self.ending.until is None else self.ending.until
+        last = self.config.epochs if self.ending.until is None else self.ending.until
+        until = self.job.spec.until
+        return last if until is None else min(last, until)
 
     @property
     def total_steps(self) -> int:
@@ -143,6 +147,13 @@ class Loop:
             rates = [rate * self.plateau.factor for rate in rates]
         self.highest_rate = max(rates, default=self.highest_rate)
         return rates
+
+    def made_batches(self, epoch: int, start: int) -> Iterator[tuple[Tensor, ...]]:
+        """The batches of an epoch from number `start` on, changed as the training wants them."""
+        batches = self.batches.epoch(epoch, start)
+        if self.augment is None:
+            return batches
+        return augmented(batches, self.augment, (self.config.seed, epoch, start))
 
     def told_to_stop(self) -> str | None:
         """A reason to stop, from the clock or from outside."""
@@ -214,7 +225,7 @@ def prepare(job: FitJob) -> Loop:
         TrainwellError: nothing_to_train, augmentation_does_not_fit.
     """
     spec = job.spec
-    known = {key: job.adjustments[key] for key in ("lr", "grad_clip") if key in job.adjustments}
+    known = {key: value for key, value in job.adjustments.items() if key in type(spec.config).model_fields}
     config = spec.config.model_copy(update=known)
     saver = Saver(job.folder, job.log)
     stream = job.stream

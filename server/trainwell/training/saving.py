@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import platform
 import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
+from trainwell import __version__
 from trainwell.contract.errors import TrainwellError
 from trainwell.training import checkpoint, room
 from trainwell.training.checkpoint import Checkpoint
@@ -73,17 +76,17 @@ class Saver:
     def _age(self) -> float:
         return time.perf_counter() - self._saved_at
 
-    def write(self, step: int, content: Checkpoint, best: Checkpoint | None) -> None:
+    def write(self, step: int, content: Checkpoint, best: Checkpoint | None, healthy: int | None = None) -> None:
         """Copy best weights, if they are new, and the state that refers to them; the rest happens in the background."""
         best = None if best is None or content.state["best_step"] == self.best_written else _copied(best)
         copy = _copied(content)
-        self._writer.start(lambda: self._write(step, copy, best))
+        self._writer.start(lambda: self._write(step, copy, best, healthy))
 
     def wait(self) -> None:
         """Until what was begun is on the disk; raises as `due` does."""
         self._writer.wait()
 
-    def _write(self, step: int, content: Checkpoint, best: Checkpoint | None) -> None:
+    def _write(self, step: int, content: Checkpoint, best: Checkpoint | None, healthy: int | None) -> None:
         start = time.perf_counter()
         parts = [content] if best is None else [content, best]
         for part in parts:
@@ -92,7 +95,7 @@ class Saver:
             if best is not None:
                 checkpoint.write_best(self.folder, content.state["best_step"], best.weights, best.state)
                 self.best_written = content.state["best_step"]
-            checkpoint.write_step(self.folder, step, content)
+            checkpoint.write_step(self.folder, step, content, healthy)
         self._saved_at = time.perf_counter()
         self._cost = self._saved_at - start
 
@@ -140,7 +143,7 @@ def save(loop: Loop, reason: str | None = None) -> None:
         tensors |= {f"{AVERAGE}{name}": tensor for name, tensor in loop.average.state().items()}
     state = _state(loop, reason)
     loop.job.on_save()
-    loop.saver.write(loop.step, Checkpoint(weights, tensors, state), _best(loop, state))
+    loop.saver.write(loop.step, Checkpoint(weights, tensors, state), _best(loop, state), loop.job.healthy_step())
     loop.kept.initial = None
     if reason is not None:
         with loop.job.pulse.patient():
@@ -210,7 +213,19 @@ def _state(loop: Loop, reason: str | None) -> dict[str, Any]:
         "device": loop.setup.device.type,
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
+        "environment": environment(),
         "ended": reason,
+    }
+
+
+def environment() -> dict[str, str]:
+    """What else a number may hang on: versions, and the processor with the instructions that torch uses of it."""
+    return {
+        "trainwell": __version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "machine": platform.machine(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
     }
 
 

@@ -103,12 +103,14 @@ class Pending:
         losses, norms = values[:count], values[count:]
         for number, (loss, norm, size) in enumerate(zip(losses, norms, sizes, strict=True), first_step):
             if not math.isfinite(loss):
-                raise NonFiniteLoss(number, epoch, "train_loss")
+                raise NonFiniteLoss(number, epoch, "train_loss", totals.norms + norms[: number - first_step])
             good = math.isfinite(norm)
             totals.skipped += not good
             self.skipped_in_a_row = 0 if good else self.skipped_in_a_row + 1
             if self.skipped_in_a_row >= MOST_SKIPPED:
-                raise NonFiniteLoss(number - MOST_SKIPPED + 1, epoch, "gradient")
+                first_bad = number - MOST_SKIPPED + 1
+                before = totals.norms + norms[: number - first_step]
+                raise NonFiniteLoss(first_bad, epoch, "gradient", [norm for norm in before if math.isfinite(norm)])
             totals.loss_sum += loss * size
             totals.rows += size
             totals.batches += 1

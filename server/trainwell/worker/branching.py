@@ -9,6 +9,8 @@ from trainwell.contract.errors import TrainwellError
 from trainwell.training import checkpoint
 from trainwell.training.checkpoint import Checkpoint
 from trainwell.training.stopping import Ending
+from trainwell.training.telemetry import EpochTotals
+from trainwell.training.validation import Best
 
 if TYPE_CHECKING:
     from trainwell.store.workspace import Workspace
@@ -19,6 +21,8 @@ def branch(workspace: Workspace, arguments: dict[str, Any]) -> dict[str, Any]:
 
     Weights, optimizer, averages and the position in the data stay. Patience and the clock of max_minutes begin anew,
     and an end that early stopping had brought forward is taken back: the child has an end of its own.
+
+    A twin (`seed` is given) goes on from the last whole epoch with a seed of its own, and looks for its best anew.
 
     Returns:
         `step` and `epoch` that the child goes on from; both 0 when the parent had saved nothing.
@@ -33,6 +37,13 @@ def branch(workspace: Workspace, arguments: dict[str, Any]) -> dict[str, Any]:
     state: dict[str, Any] = {**found.state, **child, "seconds": 0.0, "ended": None, "ending": asdict(Ending())}
     state["best"] = {**state["best"], "waited": 0}
     checkpoint.clean(target)
+    if "seed" in arguments:
+        state |= {
+            "seed": arguments["seed"], "step": state["step"] - state["within"], "within": 0, "best_step": None,
+            "totals": EpochTotals().to_json(), "best": {**asdict(Best()), "loss": None},
+        }  # fmt: skip
+        checkpoint.write_step(target, state["step"], Checkpoint(found.weights, found.optimizer, state))
+        return {"step": state["step"], "epoch": state["epoch"]}
     try:
         weights, about = checkpoint.read_best(source)
     except TrainwellError:  # the child searches for its best anew, and says so in its log

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from typing import Any
 
 import torch
 
@@ -48,6 +49,11 @@ def _cause_of_os_error(error: OSError) -> str:
     if error.errno == errno.ENOMEM:
         return "out_of_memory"
     return "io_error" if error.errno in _TRANSIENT_ERRNOS else "internal_error"
+
+
+def facts_of(error: BaseException) -> dict[str, Any]:
+    """What was found out about it, for the attempt's record."""
+    return error.facts if isinstance(error, NonFiniteLoss) else {}
 
 
 def told(error: BaseException) -> str:

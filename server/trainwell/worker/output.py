@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from trainwell.contract.errors import TrainwellError
-from trainwell.store.atomic import place
+from trainwell.store.atomic import remove
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,17 +53,12 @@ def _size(prediction: Any) -> int:
     return max(1, len(cast("list[Any]", prediction))) if isinstance(prediction, list) else 1
 
 
-def write_predictions(path: Path, found: Predicted, about: Sequence[Json] = ()) -> None:
-    """Write all predictions in the order of the input; whole or not at all.
-
-    A row of the input is a line, with a column for each label's or class's probability; a forecast has a line for
-    each step to come.
+def check_format(path: Path) -> None:
+    """Refuse a file of another format than we write.
 
     Raises:
         TrainwellError: `unknown_format`.
     """
-    import polars as pl  # noqa: PLC0415 - it starts threads, which the preloaded process must not have
-
     if path.suffix not in FORMATS:
         raise TrainwellError(
             "unknown_format",
@@ -72,13 +67,57 @@ def write_predictions(path: Path, found: Predicted, about: Sequence[Json] = ()) 
             got=path.name,
             allowed=list(FORMATS),
         )
-    columns: Json = {**_identities(about, found.per_row), **found.columns}
-    flat: Json = {}
-    for name, values in columns.items():
-        flat |= _flat(name, values, lists=path.suffix != ".csv")
-    frame = pl.DataFrame(flat)
-    writers = {".csv": frame.write_csv, ".jsonl": frame.write_ndjson, ".parquet": frame.write_parquet}
-    place(path, writers[path.suffix])
+
+
+class PredictionFile:
+    """A file of predictions that grows part by part, without holding them.
+
+    A row of the input is a line, with a column for each label's or class's probability; a forecast has a line for
+    each step to come. Parquet cannot be appended to: its parts wait in a folder beside, and become one file at the end.
+    """
+
+    def __init__(self, path: Path, suffix: str) -> None:
+        self._path, self._suffix = path, suffix
+        self._parts = path.with_name(f"{path.name}-parts")
+        self._count = 0
+
+    def __enter__(self) -> PredictionFile:
+        if self._suffix == ".parquet":
+            self._parts.mkdir()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        try:
+            if error is None and self._suffix == ".parquet":
+                self._join()
+        finally:
+            remove(self._parts)
+
+    def add(self, found: Predicted, about: Sequence[Json] = ()) -> None:
+        """Write the predictions of some rows behind the others."""
+        import polars as pl  # noqa: PLC0415 - it starts threads, which the preloaded process must not have
+
+        columns: Json = {**_identities(about, found.per_row), **found.columns}
+        flat: Json = {}
+        for name, values in columns.items():
+            flat |= _flat(name, values, lists=self._suffix != ".csv")
+        frame = pl.DataFrame(flat)
+        if self._suffix == ".parquet":
+            frame.write_parquet(self._parts / f"{self._count:08}.parquet")
+        else:
+            with self._path.open("ab") as stream:
+                if self._suffix == ".csv":
+                    frame.write_csv(stream, include_header=not self._count)
+                else:
+                    frame.write_ndjson(stream)
+        self._count += 1
+
+    def _join(self) -> None:
+        import polars as pl  # noqa: PLC0415 - it starts threads, which the preloaded process must not have
+
+        # A part without any prediction has a column of nulls of no type.
+        parts = [pl.scan_parquet(part, glob=False) for part in sorted(self._parts.iterdir())]
+        pl.concat(parts, how="vertical_relaxed").sink_parquet(self._path)
 
 
 def _identities(about: Sequence[Json], per_row: int) -> Json:

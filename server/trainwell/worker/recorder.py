@@ -10,13 +10,17 @@ from loguru import logger
 
 from trainwell.contract.trace import AttemptRecord
 from trainwell.runs import attempts
+from trainwell.runs.repairs import alarm, next_repair
 from trainwell.runs.story import judge
+from trainwell.training.fit import REPAIR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from trainwell.contract.findings import Finding
     from trainwell.contract.specs import RunSpec
     from trainwell.contract.trace import EpochRecord, SignalRecord
+    from trainwell.runs.repairs import Repair
     from trainwell.store.store import Store
 
 # What the log tells of an epoch, as far as it was measured.
@@ -29,13 +33,22 @@ JUDGE_SECONDS = 1.0
 
 @dataclass
 class Recorder:
-    """Buffers epochs and progress, writes them a few times a second, and judges the run as it goes."""
+    """Buffers epochs and progress, writes them a few times a second, and judges the run as it goes.
+
+    Attributes:
+        alarm: A critical finding that is sure, as of the last judgement.
+        repair: What the next attempt is to change because of it, if the run repairs itself.
+        healthy_step: The last step at which the rules saw nothing wrong.
+    """
 
     store: Store
     run: str
     attempt: int
     spec: RunSpec
     log: Callable[[str], None] = logger.info
+    alarm: Finding | None = None
+    repair: Repair | None = None
+    healthy_step: int | None = None
     SUPERSEDED = "superseded"
     TERMINATED = "terminated"
     _epochs: list[EpochRecord] = field(default_factory=list)
@@ -46,7 +59,6 @@ class Recorder:
     _began: tuple[int, float] | None = None
     _flushed_at: float = 0.0
     _judged_at: float = 0.0
-    _critical: bool = False
     _superseded: bool = False
     _stop_requested: bool = False
     terminated: bool = False
@@ -89,7 +101,9 @@ class Recorder:
             return "stop_requested"
         if self.terminated:
             return self.TERMINATED
-        return "finding" if self._critical and self.spec.config.on_finding == "stop" else None
+        if self.alarm is None or self.spec.config.on_finding == "report":
+            return None
+        return "finding" if self.repair is None else REPAIR
 
     def flush(self) -> None:
         """Write what is buffered, and see whether somebody asked to stop or took the run over."""
@@ -139,11 +153,18 @@ class Recorder:
         return attempts.find(self.store, self.run, self.attempt) or AttemptRecord(self.attempt, time.time())
 
     def judge(self) -> None:
-        """Ask the rules what is wrong so far, and keep the answer with the run."""
+        """Ask the rules what is wrong so far, keep the answer with the run, and see whether it is to be repaired."""
         self._judged_at = time.monotonic()
         with self.store.database.transaction():
             findings = judge(self.store, self.run, finished=False)
-        self._critical = any(finding.severity == "critical" for finding in findings)
+        last = self.store.history.last_epoch(self.run)
+        if last is not None and all(finding.severity == "info" for finding in findings):
+            self.healthy_step = last.step
+        self.alarm = alarm(findings)
+        if self.alarm is not None and self.spec.config.on_finding == "repair":
+            tried = [one.changes for one in self.store.history.attempts(self.run)]
+            begun = self.attempt - self.store.runs.get(self.run)["resumed_at"]
+            self.repair = next_repair(self.spec.retry, begun, self.alarm, tried)
 
     def _flush_if_due(self) -> None:
         now = time.monotonic()

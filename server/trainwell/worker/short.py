@@ -10,15 +10,18 @@ import numpy as np
 from trainwell import architectures, data
 from trainwell.architectures.check import check_model
 from trainwell.contract.errors import TrainwellError
+from trainwell.contract.findings import Finding
 from trainwell.contract.specs import ModelSpec, PreparedData, RunSpec, Shapes
 from trainwell.contract.text import finite
-from trainwell.contract.trace import EpochRecord
+from trainwell.contract.trace import EpochRecord, SignalRecord
+from trainwell.evaluation import exporting
 from trainwell.evaluation.evaluate import evaluate
+from trainwell.evaluation.explaining import explain
 from trainwell.evaluation.pictures import Picture
-from trainwell.evaluation.predict import predict
 from trainwell.evaluation.trees import trees_for
 from trainwell.reports.comparison import draw_comparison
 from trainwell.reports.curves import draw_curves
+from trainwell.reports.diagnosis import draw_diagnosis
 from trainwell.training import checkpoint, recipes
 from trainwell.training.device import describe_devices
 from trainwell.training.plan import plan
@@ -28,7 +31,8 @@ from trainwell.training.seeding import seed_everything
 from trainwell.worker import spaces, weights
 from trainwell.worker.backbones import check_tokenizer
 from trainwell.worker.branching import branch
-from trainwell.worker.output import preview, write_predictions
+from trainwell.worker.predicting import predict_rows
+from trainwell.worker.reproducing import compare_weights
 from trainwell.worker.studies import require_optuna
 
 if TYPE_CHECKING:
@@ -130,6 +134,13 @@ def _evaluate(workspace: Workspace, arguments: Json) -> Json:
     return {**result, "data": judged.handle, "model": trained.model.handle, "epoch": trained.epoch}
 
 
+def _intervals(workspace: Workspace, arguments: Json) -> Json:
+    """The metrics of a run on one of its own splits with their intervals, and nothing else that evaluate does."""
+    trained = _trained(workspace, arguments)
+    arrays = data.load_split(workspace, trained.data, arguments["split"])
+    return evaluate(trained.module, trained.data, arrays, split=arguments["split"])["metrics"]
+
+
 def _rows_to_judge(workspace: Workspace, own: PreparedData, judged: PreparedData, split: str) -> SplitArrays:
     """A split of the run's own data as it is, or of other data through the run's preprocessing."""
     if judged.handle == own.handle:
@@ -164,18 +175,17 @@ def _trained_on(workspace: Workspace, own: PreparedData, judged: PreparedData, a
 
 
 def _predict(workspace: Workspace, arguments: Json) -> Json:
+    return predict_rows(workspace, _trained(workspace, arguments), arguments)
+
+
+def _explain(workspace: Workspace, arguments: Json) -> Json:
     trained = _trained(workspace, arguments)
-    source = data.open_source(workspace, arguments.get("source"), arguments.get("rows"))
-    encoded = data.encode(trained.data, rows=arguments.get("rows"), source=source)
-    found = predict(trained.module, trained.data, encoded.inputs)
-    broken = [f"{found.not_finite} rows have no prediction: the network gives NaN or infinity."]
-    notes = [*encoded.notes, *found.notes, *(broken if found.not_finite else [])]
-    answer: Json = {"count": encoded.count, "notes": notes, **preview(found, encoded.about)}
-    if arguments.get("output"):
-        path = Path(arguments["output"])
-        write_predictions(path, found, encoded.about)
-        answer["output"] = workspace.shown(path)
-    return answer
+    split, asked = arguments["split"], arguments.get("picture")
+    arrays = data.load_split(workspace, trained.data, split)
+    raw = workspace.data_dir(trained.data.handle) / f"raw_{split}.parquet"
+    picture = (Path(asked["path"]), asked["title"]) if asked else None
+    found = explain(trained.module, trained.data, arrays, raw=raw, picture=picture)
+    return {**found.to_json(), "told": found.told(), "columns": found.columns and raw.is_file()}
 
 
 def _trained(workspace: Workspace, arguments: Json) -> weights.Trained:
@@ -185,12 +195,11 @@ def _trained(workspace: Workspace, arguments: Json) -> weights.Trained:
     return weights.of_run(workspace, RunSpec.model_validate(arguments["spec"]))
 
 
-def _save_checkpoint(workspace: Workspace, arguments: Json) -> Json:
-    spec = RunSpec.model_validate(arguments["spec"])
-    tensors, state = weights.read_run(workspace, spec, arguments["which"])
-    card = {
+def _card(spec: RunSpec, which: str, state: Json) -> Json:
+    """What a portable file says of its weights."""
+    return {
         "run": spec.run,
-        "which": arguments["which"],
+        "which": which,
         "epoch": state["epoch"],
         "step": state["step"],
         "metrics": finite(state["metrics"]),
@@ -198,9 +207,46 @@ def _save_checkpoint(workspace: Workspace, arguments: Json) -> Json:
         "data": spec.data.model_dump(mode="json"),
         "config": spec.config.model_dump(mode="json"),
     }
+
+
+def _save_checkpoint(workspace: Workspace, arguments: Json) -> Json:
+    spec = RunSpec.model_validate(arguments["spec"])
+    tensors, state = weights.read_run(workspace, spec, arguments["which"])
+    card = _card(spec, arguments["which"], state)
     path = Path(arguments["path"])
     sha256 = checkpoint.export_file(path, tensors, card)
     return {"card": card, "sha256": sha256, "bytes": path.stat().st_size}
+
+
+def _export(workspace: Workspace, arguments: Json) -> Json:
+    """Write a network for others to read, checked on real rows where the data is here."""
+    trained = _trained(workspace, arguments)
+    card = arguments.get("card") or _card_of(workspace, RunSpec.model_validate(arguments["spec"]), arguments["which"])
+    if arguments["which"] == "last" and not arguments.get("card"):
+        trained = weights.of_run(workspace, RunSpec.model_validate(arguments["spec"]), "last")
+    rows, report = _seen_rows(workspace, trained), None
+    if rows is not None:
+        report = evaluate(trained.module, trained.data, data.load_split(workspace, trained.data, "test"), split="test")
+    what = exporting.Trained(
+        trained.module, trained.model, trained.data, card, str(workspace.data_dir(trained.data.handle))
+    )
+    path = Path(arguments["path"])
+    told = exporting.export(arguments["format"], what, rows, path, report=report)
+    metrics = None if report is None else report["metrics"]
+    return {**told, "epoch": trained.epoch, "bytes": path.stat().st_size, "metrics": metrics}
+
+
+def _seen_rows(workspace: Workspace, trained: weights.Trained) -> data.SplitArrays | None:
+    """Validation rows of the data that a network was trained on; None where it is not here, as with a foreign file."""
+    try:
+        return data.load_split(workspace, trained.data, "validation")
+    except TrainwellError:
+        return None
+
+
+def _card_of(workspace: Workspace, spec: RunSpec, which: str) -> Json:
+    _, state = weights.read_run(workspace, spec, which)
+    return _card(spec, which, state) | ({"start_from": Path(spec.start_from).name} if spec.start_from else {})
 
 
 def _load_checkpoint(workspace: Workspace, arguments: Json) -> Json:
@@ -211,7 +257,21 @@ def _load_checkpoint(workspace: Workspace, arguments: Json) -> Json:
 def _plot(workspace: Workspace, arguments: Json) -> Json:
     records = [EpochRecord(**record) for record in arguments["epochs"]]
     path = Path(arguments["path"])
-    draw_curves(records, path, title=arguments["title"], score_name=arguments["score_name"])
+    findings = [Finding.model_validate(finding) for finding in arguments["findings"]]
+    draw_curves(records, path, title=arguments["title"], score_name=arguments["score_name"], findings=findings)
+    return {"bytes": path.stat().st_size}
+
+
+def _plot_diagnosis(workspace: Workspace, arguments: Json) -> Json:
+    path = Path(arguments["path"])
+    draw_diagnosis(
+        [EpochRecord(**record) for record in arguments["epochs"]],
+        [SignalRecord(**record) for record in arguments["signals"]],
+        [Finding.model_validate(finding) for finding in arguments["findings"]],
+        path,
+        title=arguments["title"],
+        score_name=arguments["score_name"],
+    )
     return {"bytes": path.stat().st_size}
 
 
@@ -234,11 +294,16 @@ WORK: dict[str, Callable[[Workspace, Json], Json]] = {
     "find_lr": find_lr,
     "profile": profile,
     "evaluate": _evaluate,
+    "intervals": _intervals,
     "predict": _predict,
+    "explain": _explain,
     "save_checkpoint": _save_checkpoint,
     "load_checkpoint": _load_checkpoint,
+    "export": _export,
     "plot": _plot,
     "plot_runs": _plot_runs,
+    "plot_diagnosis": _plot_diagnosis,
     "devices": _devices,
     "branch": branch,
+    "compare_weights": compare_weights,
 }

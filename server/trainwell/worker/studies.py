@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from trainwell.contract.errors import TrainwellError
 
@@ -79,7 +79,7 @@ def make_study(
                 params={name: encoded(space[name], value) for name, value in one["values"].items()},
                 distributions=known,
                 value=one["score"] if one["state"] == "done" else None,
-                intermediate_values=dict(enumerate(one["scores"], 1)),
+                intermediate_values=dict(enumerate(cast("list[float]", one["scores"]), 1)),
             )
         )
     return study

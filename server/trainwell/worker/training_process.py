@@ -24,13 +24,15 @@ from trainwell.runs.queue import end_attempt, next_start_in, take_over
 from trainwell.runs.record import keep
 from trainwell.runs.story import judge
 from trainwell.runs.supervisor import start_runs
+from trainwell.runs.verification import settle
 from trainwell.store.atomic import sweep
 from trainwell.store.store import Store
 from trainwell.store.workspace import Workspace
-from trainwell.training.fit import FitJob, FitOutcome, fit
+from trainwell.training import checkpoint
+from trainwell.training.fit import REPAIR, FitJob, FitOutcome, fit
 from trainwell.training.pulse import Pulse
 from trainwell.worker import data_facts, weights
-from trainwell.worker.failures import cause_of, told
+from trainwell.worker.failures import cause_of, facts_of, told
 from trainwell.worker.limits import Reserve, lift_limit, limit_memory, offer_to_the_kernel
 from trainwell.worker.recorder import Recorder
 from trainwell.worker.tuning import search
@@ -43,6 +45,8 @@ if TYPE_CHECKING:
 
 #: Ends that a person or a rule asked for; all others are a completed run.
 _STOPPED = {"stop_requested", "finding", "interrupted"}
+#: Of a run that begins anew.
+NO_BEST: dict[str, Any] = {"best_epoch": None, "best_score": None, "best_metrics": None}
 
 
 def main(request: dict[str, Any]) -> None:
@@ -71,14 +75,30 @@ def main(request: dict[str, Any]) -> None:
             "attempt {} of {} failed: {}", attempt, run, told(error)
         )
         reserve.release()
-        end_attempt(store, run, attempt, cause_of(error), told(error))
+        end_attempt(store, run, attempt, cause_of(error), told(error), facts_of(error))
     reserve.release()
-    keep(workspace, store, run)
-    finish_report(workspace, store, run)
-    if store.runs.get(run)["cause"] == "terminated":
+    if close(workspace, store, run) == "terminated":
         launch_successor(workspace)  # who asked this process to end does not want it to wait for others
         return
     move_on(workspace, store)
+
+
+def close(workspace: Workspace, store: Store, run: str) -> str | None:
+    """What follows the end of an attempt: record and picture; of a twin, the judgement of what all of them show.
+
+    Returns:
+        The cause of a failure.
+    """
+    try:
+        row = store.runs.get(run)
+    except KeyError:  # a twin that another one's worker has judged, or somebody has cancelled
+        return None
+    if row["twin_of"] is not None:
+        settle(store, row["twin_of"])
+    else:
+        keep(workspace, store, run)
+        finish_report(workspace, store, run)
+    return row["cause"]
 
 
 def go_to(place: str | None) -> None:
@@ -141,7 +161,33 @@ def carry_out(workspace: Workspace, store: Store, run: str, attempt: int) -> Non
         store.runs.update(run, at_attempt=attempt, step=outcome.steps)
         end_attempt(store, run, attempt, "terminated", "Its process was asked to end (SIGTERM); its state is saved.")
         return
-    record_end(store, run, attempt, current, outcome)
+    if recorder.repair is not None and outcome.reason == REPAIR:
+        begin_repair(workspace, store, run, attempt, recorder)
+        return
+    record_end(store, run, attempt, current, outcome, cause=recorder.alarm.code if recorder.alarm else None)
+
+
+def begin_repair(workspace: Workspace, store: Store, run: str, attempt: int, recorder: Recorder) -> None:
+    """Go back to the last sound state, or to the beginning, and leave the patched attempt to the queue."""
+    repair = recorder.repair
+    if repair is None:
+        return
+    sound = recorder.healthy_step if repair.goes_on else None
+    step, epoch = checkpoint.go_back(workspace.run_dir(run) / "checkpoints", sound)
+    start = f"from step {step}" if step else "from the beginning"
+    told = f"{repair.finding.symptom} {repair.told} It goes on {start}."
+    code, now = repair.finding.code, time.time()
+    with store.database.transaction():
+        if not move(store, run, "retrying", at_attempt=attempt, not_before=now, owner=None, cause=code, message=told):
+            return  # asked to stop meanwhile, or taken over
+        current = attempts.find(store, run, attempt) or AttemptRecord(attempt, now)
+        attempts.end(store, run, current, outcome="repaired", cause=code, message=told, changes=repair.changes)
+        store.history.forget_epochs_after(run, epoch)
+        store.history.forget_signals_from(run, step)
+        best: dict[str, Any] = {} if step else {**NO_BEST}
+        store.runs.update(run, step=step, epoch=epoch, **best)
+        judge(store, run, finished=False)
+    logger.info("attempt {} ends for a repair: {}", attempt, told)
 
 
 @contextmanager
@@ -179,6 +225,7 @@ def _job(workspace: Workspace, spec: RunSpec, current: AttemptRecord, recorder: 
         on_progress=recorder.progress,
         should_stop=recorder.should_stop,
         on_save=recorder.flush,
+        healthy_step=lambda: recorder.healthy_step if spec.config.on_finding == "repair" else None,
         on_note=recorder.note,
         on_change=recorder.change,
         pulse=pulse,
@@ -200,15 +247,21 @@ def record_end(
     current: AttemptRecord,
     outcome: FitOutcome,
     log: Callable[[str], None] = logger.info,
+    *,
+    cause: str | None = None,
 ) -> None:
-    """Move the run to its end, in one transaction with its attempt and what the rules say of it."""
+    """Move the run to its end, in one transaction with its attempt and what the rules say of it.
+
+    `cause` is the code of the finding, if it was one that ended the run.
+    """
     now = time.time()
     state = "stopped" if outcome.reason in _STOPPED else "completed"
     with store.database.transaction():
         moved = move(
             store, run, state, at_attempt=attempt, owner=None, ended_at=now, outcome=outcome.reason, step=outcome.steps,
             epoch=outcome.epochs, best_epoch=outcome.best_epoch if outcome.steps else None,
-            best_score=outcome.best_score, best_metrics=outcome.best_metrics, cause=None, message=None,
+            best_score=outcome.best_score, best_metrics=outcome.best_metrics,
+            cause=cause if outcome.reason == "finding" else None, message=None,
         )  # fmt: skip
         if moved:
             store.history.forget_epochs_after(run, outcome.epochs)
@@ -227,7 +280,11 @@ def finish_report(workspace: Workspace, store: Store, run: str) -> None:
     spec = store.runs.spec(run)
     try:
         draw_curves(
-            epochs, workspace.run_dir(run) / "report" / "curves.png", title=run, score_name=spec.data.score_name
+            epochs,
+            workspace.run_dir(run) / "report" / "curves.png",
+            title=run,
+            score_name=spec.data.score_name,
+            findings=store.history.findings(run),
         )
     except Exception as error:  # noqa: BLE001 - a picture is not worth a run
         logger.opt(exception=error).warning("the picture could not be drawn")

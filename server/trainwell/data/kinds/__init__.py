@@ -7,7 +7,8 @@ A kind's file has a docstring that says what it reads, and:
 - `recognise(source) -> int`: 0 cannot read the source, 1 can, 2 is made for such sources, 3 beyond doubt; cheap.
 - `inspect(source, target) -> dict`: what an agent sees before preparing.
 - `prepare(source, request, folder) -> Draft`: writes arrays into the folder and says what they are.
-- `encode(prepared, rows, source) -> EncodedRows`: raw rows through the fitted preprocessing.
+- `encode(prepared, rows, source, strict) -> EncodedRows`: raw rows through the fitted preprocessing; if strict, a cell
+  that cannot be read is an error, else it is taken as missing where that has a meaning.
 
 A kind that reads sources of another, but looks at them only when they are plainly its own, may add
 `evident(source) -> bool`: `inspect_data` then shows them as this kind. A kind whose sources or options name further
@@ -42,7 +43,9 @@ class Kind(Protocol):
     def recognise(self, source: Source) -> int: ...  # noqa: D102
     def inspect(self, source: Source, target: str | None) -> dict[str, Any]: ...  # noqa: D102
     def prepare(self, source: Source, request: Request, folder: Path) -> Draft: ...  # noqa: D102
-    def encode(self, prepared: PreparedData, rows: list[Any] | None, source: Source | None) -> EncodedRows: ...  # noqa: D102
+    def encode(  # noqa: D102
+        self, prepared: PreparedData, rows: list[Any] | None, source: Source | None, *, strict: bool
+    ) -> EncodedRows: ...
 
 
 @cache

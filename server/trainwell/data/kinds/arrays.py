@@ -125,7 +125,13 @@ def prepare(source: Source, request: Request, folder: Path) -> Draft:
     )
 
 
-def encode(prepared: PreparedData, rows: list[Any] | None, source: Source | None) -> EncodedRows:
+def encode(
+    prepared: PreparedData,
+    rows: list[Any] | None,
+    source: Source | None,
+    *,
+    strict: bool,  # noqa: ARG001
+) -> EncodedRows:
     """Raw rows (nested lists), or an array file of them, as network inputs.
 
     Raises:

@@ -161,7 +161,13 @@ def prepare(source: Source, request: Request, folder: Path) -> Draft:
     )
 
 
-def encode(prepared: PreparedData, rows: list[Any] | None, source: Source | None) -> EncodedRows:
+def encode(
+    prepared: PreparedData,
+    rows: list[Any] | None,
+    source: Source | None,
+    *,
+    strict: bool,  # noqa: ARG001
+) -> EncodedRows:
     """Paths or pixels given inline, or a folder, a table or an array file of images.
 
     Raises:

@@ -49,7 +49,13 @@ def prepare(source: Source, request: Request, folder: Path) -> Draft:
     return whole.prepare(source, request, config, folder)
 
 
-def encode(prepared: PreparedData, rows: list[Any] | None, source: Source | None) -> EncodedRows:
+def encode(
+    prepared: PreparedData,
+    rows: list[Any] | None,
+    source: Source | None,
+    *,
+    strict: bool,  # noqa: ARG001
+) -> EncodedRows:
     """Raw rows as network inputs: recent history for a forecast, or series as they were trained on.
 
     Raises:

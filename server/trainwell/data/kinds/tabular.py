@@ -108,17 +108,18 @@ def prepare(source: Source, request: Request, folder: Path) -> Draft:
     )
 
 
-def encode(prepared: PreparedData, rows: list[Any] | None, source: Source | None) -> EncodedRows:
-    """Raw rows, or a file of them, as network inputs.
+def encode(prepared: PreparedData, rows: list[Any] | None, source: Source | None, *, strict: bool) -> EncodedRows:
+    """Raw rows, or a file of them, as network inputs; `strict`: a cell that cannot be read is an error.
 
     Raises:
         TrainwellError: `missing_column`, `bad_row`, `bad_value`, or what reading the file raises.
     """
     if rows is not None:
-        return encode_table(prepared, rows_table(prepared, rows), strict=True)
+        return encode_table(prepared, rows_table(prepared, rows), argument="rows", strict=strict)
     if source is None:
         raise TrainwellError("missing_argument", "There are no rows to encode.", argument="rows")
-    return encode_table(prepared, read_table(source), strict=False)
+    argument = "source" if source.part is None else "part"
+    return encode_table(prepared, read_table(source), argument=argument, strict=strict)
 
 
 def _main(table: TypedTable, name: str) -> Any:

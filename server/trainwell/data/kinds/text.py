@@ -36,7 +36,7 @@ from trainwell.data.text.read import as_text, fits, left_out, oddities, read_aga
 from trainwell.data.text.report import describe
 from trainwell.data.text.rows import frame_of_rows
 from trainwell.data.text.subwords import Subwords
-from trainwell.data.wording import counted
+from trainwell.data.wording import Tally
 from trainwell.store.workspace import workspace_at_work
 
 if TYPE_CHECKING:
@@ -158,7 +158,13 @@ def prepare(source: Source, request: Request, folder: Path) -> Draft:
     )  # fmt: skip
 
 
-def encode(prepared: PreparedData, rows: list[Any] | None, source: Source | None) -> EncodedRows:
+def encode(
+    prepared: PreparedData,
+    rows: list[Any] | None,
+    source: Source | None,
+    *,
+    strict: bool,  # noqa: ARG001
+) -> EncodedRows:
     """Raw rows (objects, lists or plain strings), or a source of them, as network inputs.
 
     Raises:
@@ -178,9 +184,11 @@ def encode(prepared: PreparedData, rows: list[Any] | None, source: Source | None
     tokenizer = tokenizers.unpacked(encoding["tokenizer"])
     tokens, counts = tokenizers.rows_of(tokenizer, cells, length)
     empty = int((cells == "").sum())
-    notes += [f"{counted(empty, 'text')} without any content; the answer for it means nothing."] if empty else []
+    meaningless = " without any content; the answer for it means nothing"
+    notes += [Tally(empty, "text", after=meaningless)] if empty else []
     cut = int(np.count_nonzero(tokenizer.counts(cells.filter(pl.Series(counts == length))) > length))
-    notes += [f"{counted(cut, 'text')} longer than {length} tokens; what comes behind was not read."] if cut else []
+    unread = f" longer than {length} tokens; what comes behind was not read"
+    notes += [Tally(cut, "text", after=unread)] if cut else []
     target = read_target(prepared, frame)
     notes += [] if target is None else unusable_note(prepared, target)
     return EncodedRows((tokens, counts), target, frame.height, np.arange(frame.height), notes)

@@ -16,14 +16,16 @@ from trainwell.data.table.encode import embedded, encode_frame, encode_numbers, 
 from trainwell.data.table.labels import read_target
 from trainwell.data.table.read import Table, rows_frame
 from trainwell.data.target import unusable_note
-from trainwell.data.wording import counted
+from trainwell.data.wording import Tally, counted
 
 if TYPE_CHECKING:
     from trainwell.contract.specs import PreparedData
 
 
 def rows_table(prepared: PreparedData, rows: list[Any]) -> Table:
-    """Inline rows as a table; lists of values are taken in the order of the features, or of the whole source.
+    """Inline rows as a table; lists of values are in the order of the features, or of the whole source.
+
+    Of a table with one feature, plain values will do.
 
     Raises:
         TrainwellError: `too_few_rows`, or what `rows_frame` raises.
@@ -32,6 +34,9 @@ def rows_table(prepared: PreparedData, rows: list[Any]) -> Table:
         raise TrainwellError("too_few_rows", "rows is empty.", argument="rows", allowed="at least one row")
     names: list[str] | None = None
     first: Any = rows[0]
+    if len(prepared.encoding["order"]) == 1 and not isinstance(first, list | tuple | dict):
+        rows = [row if isinstance(row, list | tuple | dict) else [row] for row in rows]
+        first = rows[0]
     if isinstance(first, list | tuple):
         whole = prepared.encoding["source_columns"]
         names = whole if len(cast("list[Any]", first)) == len(whole) else prepared.encoding["order"]
@@ -39,13 +44,14 @@ def rows_table(prepared: PreparedData, rows: list[Any]) -> Table:
     return Table(frame, frame.height)
 
 
-def encode_table(prepared: PreparedData, table: Table, *, strict: bool) -> EncodedRows:
+def encode_table(prepared: PreparedData, table: Table, *, argument: str, strict: bool) -> EncodedRows:
     """A table of raw rows as network inputs, with the target where the rows hold one.
 
     Args:
         prepared: What the network was trained on.
         table: Raw rows; columns that are not needed are ignored.
-        strict: Whether a cell that cannot be read is an error (inline rows) or missing with a note (files).
+        argument: Where the rows come from: rows, source, or part (some rows of a source without its blank lines).
+        strict: Whether a cell that cannot be read is an error, or missing with a note.
 
     Raises:
         TrainwellError: `missing_column`, `bad_value`, `too_few_rows`.
@@ -53,12 +59,14 @@ def encode_table(prepared: PreparedData, table: Table, *, strict: bool) -> Encod
     encodings = prepared.encoding["columns"]
     if not table.frame.height:
         raise TrainwellError("too_few_rows", "There are no rows.", argument="source", allowed="at least one row")
-    _check_columns([entry["name"] for entry in encodings], table.frame.columns, "rows" if strict else "source")
-    table, rows = _without_blank_lines(table) if not strict else (table, np.arange(table.frame.height))
+    _check_columns(
+        [entry["name"] for entry in encodings], table.frame.columns, "rows" if argument == "rows" else "source"
+    )
+    table, rows = _without_blank_lines(table) if argument == "source" else (table, np.arange(table.frame.height))
     values = read_columns(encodings, table.frame)
     notes = list(table.notes)
     for encoding in encodings:
-        notes += _oddities(encoding, table, values[encoding["name"]], strict=strict)
+        notes += _oddities(encoding, table, values[encoding["name"]], strict=strict, inline=argument == "rows")
     inputs = encode_inputs(encodings, values)
     target = inputs[0] if prepared.task == "reconstruction" else read_target(prepared, table.frame)
     notes += [] if target is None else unusable_note(prepared, target)
@@ -89,31 +97,35 @@ def _check_columns(needed: list[str], given: list[str], argument: str) -> None:
     )
 
 
-def _oddities(encoding: dict[str, Any], table: Table, values: pl.Series, *, strict: bool) -> list[str]:
+def _oddities(encoding: dict[str, Any], table: Table, values: pl.Series, *, strict: bool, inline: bool) -> list[str]:
     raw, name = table.frame[encoding["name"]], encoding["name"]
     column = quoted(name, 40)
     if encoding["as"] == "category":
         strange = values.is_not_null() & ~values.is_in(encoding["levels"])
         if strange.any() and not encoding["other"]:
             example = quoted(values.filter(strange)[0], 40)
-            return [f"Column {column}: {counted(int(strange.sum()), 'cell')} of unseen categories, such as {example}."]
+            told = {"after": " of unseen categories", "example": f", such as {example}"}
+            return [Tally(int(strange.sum()), "cell", before=f"Column {column}: ", **told)]
         return []
     if encoding["as"] == "number of category":
         strange = int((values.is_not_null() & ~values.is_in(encoding["levels"])).sum())
-        return [f"Column {column}: {counted(strange, 'cell')} of rare or unseen categories."] if strange else []
+        told = Tally(strange, "cell", before=f"Column {column}: ", after=" of rare or unseen categories")
+        return [told] if strange else []
     lost = values.is_null() & ~missing_cells(raw, among_numbers=True)
     if not lost.any():
         return []
     row = int(lost.arg_true()[0])
     if strict:
+        place = f"Row {row}" if inline else table.locate(row).capitalize()
+        wanted = encoding["as"]
         raise TrainwellError(
-            "bad_value", f"Row {row}, column {column}: this is not a {encoding['as']}.",
-            argument=f"rows/{row}/{plain(name)}", got=raw[row], allowed=f"a finite {encoding['as']} or null"
-            if encoding["as"] == "number" else f"a {encoding['as']} or null",
+            "bad_value", f"{place}, column {column}: this is not a {wanted}.",
+            argument=f"rows/{row}/{plain(name)}" if inline else "source", got=raw[row],
+            allowed=f"a finite {wanted} or null" if wanted == "number" else f"a {wanted} or null",
+            hint=None if inline else "Mend the cell, or pass on_bad_row: missing.",
         )  # fmt: skip
-    return [
-        f"Column {column}: {counted(int(lost.sum()), 'cell')} cannot be read as a {encoding['as']}, taken as missing."
-    ]
+    after = f" cannot be read as a {encoding['as']}, taken as missing"
+    return [Tally(int(lost.sum()), "cell", before=f"Column {column}: ", after=after)]
 
 
 def _without_blank_lines(table: Table) -> tuple[Table, np.ndarray[Any, np.dtype[np.int64]]]:

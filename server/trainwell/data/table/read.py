@@ -18,7 +18,7 @@ from trainwell.data.table.names import check_names, tidy_names
 from trainwell.data.table.shipped import SHIPPED_TARGET, read_shipped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from trainwell.data.source import Source
@@ -112,6 +112,9 @@ def open_table(
     Raises:
         TrainwellError: `table_unreadable`, `not_enough_memory`, or a code of `survey`, `check_names`, `rows_frame`.
     """
+    if source.part is not None:
+        part = source.part
+        return replace(_held(part.frame, part.rows, part.notes), decimal_comma=part.decimal_comma, locate=part.locate)
     if source.shipped is not None:
         return _held(read_shipped(source.shipped), target=SHIPPED_TARGET)
     if source.rows is not None:
@@ -121,7 +124,7 @@ def open_table(
     sample = sample and source.path.stat().st_size > LARGE_FILE_BYTES
     if recognise_content(source.path) == "parquet":
         return _open_parquet(source.path, only, sample=sample)
-    if _is_json(source.path):
+    if is_json(source.path):
         return _read_json(source.path, SAMPLE_ROWS if sample else None)
     return _look_at_delimited(source.path) if sample else _open_delimited(source.path, only, factor)
 
@@ -208,9 +211,9 @@ def _open_delimited(path: Path, only: Sequence[str] | None, factor: float) -> Ta
     names = [name for name in places if name in set(only)] if only and set(only) <= set(places) else [*places]
 
     def columns(wanted: Sequence[str]) -> pl.DataFrame:
-        frame = _parse(path, path, dialect, sorted(places[name] for name in wanted))
+        frame = parse(path, path, dialect, sorted(places[name] for name in wanted))
         if frame.height != dialect.records:
-            raise _unreadable(
+            raise unreadable(
                 path, f"{dialect.records:,} rows were counted and {frame.height:,} could be read.",
                 "Are quotation marks inside fields doubled?",
             )  # fmt: skip
@@ -233,17 +236,15 @@ def _look_at_delimited(path: Path) -> TableFile:
     if dialect.records <= 2 * _sample_rows(len(dialect.names)):
         return _open_delimited(path, None, _TYPED_FACTOR)
     text = sample_lines(path, dialect, _sample_rows(len(dialect.names)), SAMPLE_PLACES)
-    frame = _parse(path, text, dialect, list(range(len(dialect.names))), ragged=True)
+    frame = parse(path, text, dialect, list(range(len(dialect.names))), ragged=True)
     notes = [*dialect.notes, *_sampled(dialect.records, frame.height, about=dialect.about)]
     held = _held(frame, dialect.records, notes)
     return replace(held, decimal_comma=dialect.separator != ",", locate=_among_looked_at)
 
 
-def _parse(
-    path: Path, text: Path | bytes, dialect: Dialect, chosen: list[int], *, ragged: bool = False
-) -> pl.DataFrame:
+def parse(path: Path, text: Path | bytes, dialect: Dialect, chosen: list[int], *, ragged: bool = False) -> pl.DataFrame:
     """The columns at some places, as text."""
-    with _polars_errors(path):
+    with polars_errors(path):
         frame = pl.read_csv(
             text,
             separator=dialect.separator,
@@ -258,7 +259,7 @@ def _parse(
             glob=False,
         )
     if frame.width != len(chosen):
-        raise _unreadable(path, f"{len(chosen):,} columns were counted and {frame.width:,} could be read.")
+        raise unreadable(path, f"{len(chosen):,} columns were counted and {frame.width:,} could be read.")
     return frame
 
 
@@ -271,7 +272,7 @@ def _sample_rows(columns: int) -> int:
 
 
 def _open_parquet(path: Path, only: Sequence[str] | None, *, sample: bool) -> TableFile:
-    with _polars_errors(path):
+    with polars_errors(path):
         lazy = pl.scan_parquet(path, glob=False)
         schema = lazy.collect_schema()
         rows = int(lazy.select(pl.len()).collect().item())
@@ -282,11 +283,11 @@ def _open_parquet(path: Path, only: Sequence[str] | None, *, sample: bool) -> Ta
     sample = sample and rows > 2 * each * SAMPLE_PLACES
     looked = each * SAMPLE_PLACES if sample else rows
     # Metadata sizes lie by compression; rows times the width of each type does not.
-    held = looked * sum(_bytes_per_value(kind) for kind in schema.dtypes())
+    held = looked * sum(bytes_per_value(kind) for kind in schema.dtypes())
     check_memory(held, "The table")
 
     def columns(wanted: Sequence[str]) -> pl.DataFrame:
-        with _polars_errors(path):
+        with polars_errors(path):
             some = lazy.select(list(wanted))
             if not sample:
                 return some.collect()
@@ -302,7 +303,8 @@ def _sampled(rows: int, looked: int, *, about: bool = False) -> list[str]:
     return [f"Looked at {looked:,} of the rows.", *guess] if rows > looked else []
 
 
-def _bytes_per_value(kind: pl.DataType) -> int:
+def bytes_per_value(kind: pl.DataType) -> int:
+    """What a value of this type takes in memory, about."""
     if kind == pl.Boolean:
         return 1
     if isinstance(kind, pl.String | pl.Binary) or kind.is_nested():
@@ -310,7 +312,8 @@ def _bytes_per_value(kind: pl.DataType) -> int:
     return 16 if isinstance(kind, pl.Decimal | pl.Int128) else 8
 
 
-def _is_json(path: Path) -> bool:
+def is_json(path: Path) -> bool:
+    """Whether a text file holds JSON: by its name, else by its first character."""
     suffix = path.suffix.lower()
     if suffix in {".jsonl", ".ndjson", ".json"}:
         return True
@@ -348,33 +351,47 @@ def _json_array(path: Path) -> list[Any]:
     try:
         rows = json.loads(path.read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as error:
-        raise _unreadable(path, f"This is not JSON: {plain(str(error), 200)}.", "Write one object a line.") from error
+        raise unreadable(path, f"This is not JSON: {plain(str(error), 200)}.", "Write one object a line.") from error
     if not rows:
         raise TrainwellError("empty_file", "The file holds an empty list.", argument="source", got=path.name)
     return rows
 
 
 def _json_lines(path: Path) -> list[Any]:
+    with path.open(encoding="utf-8-sig") as stream:
+        return json_rows(path, stream)
+
+
+def json_rows(path: Path, lines: Iterable[str], first: int = 1) -> list[Any]:
+    """Objects, one a line, without blank lines.
+
+    Args:
+        path: Where they come from.
+        lines: The lines.
+        first: The number of the first of them.
+
+    Raises:
+        TrainwellError: `not_utf8`, `table_unreadable`, with the number of the line.
+    """
     rows: list[Any] = []
-    line, number = "", 0
+    line, number = "", first - 1
     try:
-        with path.open(encoding="utf-8-sig") as stream:
-            for number, line in enumerate(stream, 1):
-                if line.strip():
-                    rows.append(json.loads(line))
-                    if not isinstance(rows[-1], dict):
-                        raise _unreadable(path, f"Line {number} is not an object.", "Write one object a line.")
+        for number, line in enumerate(lines, first):
+            if line.strip():
+                rows.append(json.loads(line))
+                if not isinstance(rows[-1], dict):
+                    raise unreadable(path, f"Line {number} is not an object.", "Write one object a line.")
     except UnicodeDecodeError as error:
         raise TrainwellError("not_utf8", f"The file is not UTF-8 after line {number}.", argument="source") from error
     except (ValueError, RecursionError) as error:
-        raise _unreadable(
+        raise unreadable(
             path, f"Line {number} is not JSON: {quoted(line.strip())}.", "Write one object a line."
         ) from error
     return rows
 
 
-class _polars_errors:  # noqa: N801 - used like a function
-    """Turn what polars raises into one error; its panics do not derive from Exception."""
+class polars_errors:  # noqa: N801 - used like a function
+    """Within it, what polars raises becomes one error; its panics do not derive from Exception."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -386,10 +403,11 @@ class _polars_errors:  # noqa: N801 - used like a function
             raise TrainwellError("not_enough_memory", "Memory ran out.", argument="source") from error
         if isinstance(error, PolarsError | PanicException | OSError | UnicodeDecodeError):
             said = str(error).strip().splitlines()
-            raise _unreadable(self.path, f"It could not be parsed: {plain(said[0] if said else '', 200)}.") from error
+            raise unreadable(self.path, f"It could not be parsed: {plain(said[0] if said else '', 200)}.") from error
 
 
-def _unreadable(path: Path, message: str, hint: str | None = None) -> TrainwellError:
+def unreadable(path: Path, message: str, hint: str | None = None) -> TrainwellError:
+    """The refusal of a file that cannot be parsed."""
     return TrainwellError(
         "table_unreadable", message, argument="source", got=path.name, hint=hint or "Is the file whole?"
     )

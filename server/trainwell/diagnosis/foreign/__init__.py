@@ -6,6 +6,7 @@ What the columns mean (`_names`) and how rows become epochs (`_folding`) is the 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
@@ -22,10 +23,14 @@ if TYPE_CHECKING:
 
     from trainwell.diagnosis.foreign._document import Cells, Raw
     from trainwell.diagnosis.logs import Row
+    from trainwell.store.workspace import Workspace
 
-__all__ = ["Reading", "read_path", "read_text"]
+__all__ = ["Reading", "read", "read_path", "read_text"]
 # Columns that an answer names as not understood.
 MOST_IGNORED = 12
+# What is taken for a path where no such file is there: one word that ends like a log, or has folders.
+_LIKE_A_PATH = re.compile(r"^\S+\.(?:csv|tsv|jsonl?|ndjson|log|txt|out|err)$|^\S*tfevents\S*$|^[\w.~-]*[/\\]\S+$")
+LONGEST_PATH = 300
 
 
 class Format(Protocol):
@@ -61,6 +66,24 @@ class Reading:
     ignored: list[str] = field(default_factory=list[str])
     notes: list[str] = field(default_factory=list[str])
     text: str = ""
+
+
+def read(workspace: Workspace, log: str) -> Reading:
+    """Read the file (or folder of event files) of the workspace that a text names, else the text itself.
+
+    Raises:
+        TrainwellError: As `read_path`; what the workspace says of a path that cannot be read.
+    """
+    name = log.strip()
+    if "\n" in name or len(name) > LONGEST_PATH:
+        return read_text(log)
+    try:
+        path = workspace.resolve_read(name, "log", folder=True)
+    except TrainwellError:
+        if _LIKE_A_PATH.match(name):
+            raise
+        return read_text(log)
+    return read_path(path)
 
 
 def read_text(text: str) -> Reading:

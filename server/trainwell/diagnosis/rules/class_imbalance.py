@@ -70,4 +70,5 @@ def _shares(trace: Trace) -> list[float]:
 
 
 def _recalls(trace: Trace) -> list[float | None]:
-    return next((one.recalls for one in reversed(trace.epochs) if one.recalls), [])
+    told = [one.recalls for one in trace.epochs if one.recalls]
+    return told[-1] if told else []

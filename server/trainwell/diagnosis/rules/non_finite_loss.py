@@ -3,6 +3,7 @@
 Symptom: a training or validation loss that is not a finite number.
 Cause: in this order of likelihood a learning rate that makes the weights explode, inputs or targets that hold
 NaN, infinity or huge values, or half precision that overflows.
+Where the bad step was made again (`training.replay`), what helped there is the cause.
 Remedy: the rate first, the data when the rate is sane; gradient clipping only where it was off.
 Source: of 15 runs with a non-finite loss, clipping repaired one (reference/diagnosis.md, section 0, row 40).
 """
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from trainwell.contract.findings import Finding, Fix
 from trainwell.contract.text import rounded
+from trainwell.diagnosis.forensics import proven_cause, step_evidence
 from trainwell.diagnosis.phrases import NON_FINITE, failures
 from trainwell.diagnosis.repair import fixes, lower_lr, train_fix
 from trainwell.diagnosis.settings import learning_rate, lr_is_high, number
@@ -52,7 +54,7 @@ def check(trace: Trace) -> Finding | None:
         symptom=_symptom(bad, recovered=recovered),
         cause=why,
         confidence=0.95 if bad is not None or recovered else 0.85,
-        evidence=_evidence(trace, bad) | {"likely_cause": cause},
+        evidence=_evidence(trace, bad) | step_evidence(trace) | {"likely_cause": cause},
         cost="Nothing is learnt from here on: weights that are not numbers stay so.",
         fixes=_fixes(trace, cause),
     )
@@ -85,6 +87,8 @@ def _symptom(bad: EpochRecord | None, *, recovered: bool) -> str:
 
 
 def _cause(trace: Trace, bad: EpochRecord | None) -> tuple[str, str]:
+    if (proven := proven_cause(trace)) is not None:
+        return proven
     lr = learning_rate(trace)
     before = _before(trace, bad)
     reference = reference_loss(trace)
@@ -130,6 +134,8 @@ def _evidence(trace: Trace, bad: EpochRecord | None) -> dict[str, object]:
 
 
 def _fixes(trace: Trace, cause: str) -> tuple[Fix, ...]:
+    if cause == "data" and proven_cause(trace) is not None:
+        return ()  # rows that no argument of train can mend: the cause names them
     lower = lower_lr(
         trace,
         reason="Lower the learning rate: the commonest cause, and the cheapest to try.",

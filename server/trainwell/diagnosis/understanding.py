@@ -1,17 +1,51 @@
-"""What cannot be judged from what is known of a run that is not ours, and what would have to be told."""
+"""How a log was understood, and what cannot be judged from it: what would have to be told."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from trainwell.contract.specs import Spec
 from trainwell.diagnosis.settings import learning_rate
 from trainwell.diagnosis.signals import FEWEST_EPOCHS, chance_accuracy, is_regression, measured
 
 if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
+    from trainwell.diagnosis.foreign import Reading
 
 _VALIDATION = ("val_loss", "val_accuracy", "val_f1", "val_r2", "val_rmse")
 _ALWAYS = "data and layers (leaks, wrong labels, dead units): trainwell.watch in the loop, or a run here, sees them"
+
+
+class Understood(Spec):
+    """How a log was understood.
+
+    `columns` maps our names to the columns that gave them; `not_judged` says what the log is too poor for.
+    """
+
+    format: str
+    epochs: int
+    columns: dict[str, str]
+    ignored: list[str]
+    notes: list[str]
+    not_judged: list[str]
+
+    def told(self) -> str:
+        """One line: what was read."""
+        if not self.epochs:
+            return f"Read as a {self.format}: no numbers by epoch in it."
+        return " ".join([f"Read {self.epochs} epochs of {', '.join(self.columns)} from a {self.format}.", *self.notes])
+
+
+def understood(trace: Trace, reading: Reading) -> Understood:
+    """What became of a log."""
+    return Understood(
+        format=reading.format,
+        epochs=len(trace.epochs),
+        columns={field: column for field, column in reading.columns.items() if field not in ("epoch", "step")},
+        ignored=reading.ignored,
+        notes=reading.notes,
+        not_judged=unjudged(trace),
+    )
 
 
 def unjudged(trace: Trace) -> list[str]:

@@ -1,0 +1,28 @@
+"""The picture of a diagnosis as a request: from records to JSON on the side that asks, and back where it is drawn."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from trainwell.contract.findings import Finding
+    from trainwell.contract.trace import Trace
+
+SCORES = ("val_accuracy", "val_f1", "val_r2", "val_rmse")
+
+
+def picture_of(trace: Trace, findings: Sequence[Finding], path: Path, title: str) -> dict[str, Any]:
+    """What a worker must know to draw a diagnosis, as JSON."""
+    known = (name for name in SCORES if any(vars(record)[name] is not None for record in trace.epochs))
+    return {
+        "epochs": [asdict(record) for record in trace.epochs],
+        "signals": [asdict(record) for record in trace.signals],
+        "findings": [finding.model_dump(mode="json") for finding in findings],
+        "path": str(path),
+        "title": title,
+        "score_name": next(known, SCORES[0]),
+    }

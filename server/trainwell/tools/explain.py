@@ -1,0 +1,56 @@
+"""Say what a run's (or a checkpoint's) answers rest on.
+
+Columns, channels and windows of time by shuffling them, regions of images by gradients, words by taking them away; the
+most important first, with intervals. How good it is: evaluate.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trainwell.contract.answers import Answer, Hints
+from trainwell.contract.errors import next_call
+from trainwell.contract.specs import Spec
+from trainwell.tools.services import Services
+
+TITLE = "Explain"
+HINTS = Hints(read_only=True, destructive=False, idempotent=True)
+
+
+class Arguments(Spec):
+    """See SKILL.md."""
+
+    run: str | None = None
+    checkpoint: str | None = None
+    split: str
+    plot: bool
+
+
+class Result(Answer):
+    """What matters, at most 15 features; `importance` is in `unit`, with a 95 % interval."""
+
+    method: str
+    unit: str
+    rows: int
+    features: list[dict[str, Any]]
+    features_left_out: int
+    examples: list[dict[str, Any]]
+    notes: list[str]
+
+
+async def call(services: Services, arguments: Arguments) -> Result:
+    """Have a worker load the weights and try what matters."""
+    trained = services.trained(arguments.run, arguments.checkpoint)
+    name = trained.pop("name")
+    picture = services.workspace.state / "reports" / f"{name}-{arguments.split}-explained.png"
+    drawn = {"path": str(picture), "title": f"{name}: {arguments.split}"} if arguments.plot else None
+    report = await services.ask("explain", **trained, split=arguments.split, picture=drawn)
+    told, by_column = report.pop("told"), report.pop("columns")
+    handle = {"run": name} if arguments.run else {"checkpoint": name}
+    slices = {"slices": [report["features"][0]["name"]]} if by_column and report["features"] else {}
+    return Result(
+        summary="\n".join([f"{name} on {arguments.split}. {told}", *report["notes"][:2]]),
+        **report,
+        picture=services.workspace.shown(picture) if arguments.plot else None,
+        next_call=next_call("evaluate", **handle, split=arguments.split, **slices),
+    )
