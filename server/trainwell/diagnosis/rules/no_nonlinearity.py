@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from trainwell.contract.findings import Finding
 from trainwell.diagnosis.repair import fixes, model_fix
-from trainwell.diagnosis.settings import is_mlp
+from trainwell.diagnosis.settings import held_back_by, is_mlp
 from trainwell.diagnosis.signals import fit, long_enough, rounded_facts
 from trainwell.diagnosis.signs import by_hand, fact
 
@@ -29,7 +29,7 @@ def check(trace: Trace) -> Finding | None:
     layers, fitted = fact(trace, "weight_layers"), fit(trace)
     if trace.facts.get("is_linear") is not True or layers is None or layers < 2:
         return None
-    if fitted is None or fitted >= ENOUGH or not long_enough(trace):
+    if fitted is None or fitted >= ENOUGH or not long_enough(trace) or held_back_by(trace) == "capacity":
         return None
     remedy = model_fix(
         trace, {"activation": "relu"}, reason="Put ReLU behind each hidden layer. Then train the new model.",
