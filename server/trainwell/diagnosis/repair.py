@@ -29,7 +29,7 @@ MOST_FIXES = 3
 # No first repair goes above these rates: a tenth of an absurd rate is still absurd.
 SANE_LR: dict[str | None, float] = {"adamw": 0.01, "adam": 0.01, "sgd": 0.1, None: 0.01}
 # A raised rate reaches these at least: ten times nearly nothing is still nearly nothing.
-USUAL_LR: dict[str | None, float] = {"adamw": 1e-3, "adam": 1e-3, "sgd": 1e-2, None: 1e-3}
+USUAL_LR: dict[str | None, float] = {"adamw": 3e-3, "adam": 3e-3, "sgd": 1e-2, None: 1e-3}
 # Arguments of a call that belong to that call only.
 _ONCE = ("idempotency_key", "wait_seconds")
 

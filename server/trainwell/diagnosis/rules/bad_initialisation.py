@@ -81,4 +81,5 @@ def _is_too_large(trace: Trace, ratio: float) -> bool:
 def _alike(trace: Trace) -> list[str]:
     """Matrices of equal rows, but for the last one: a last layer of zeros learns well."""
     names = list(trace.signals[0].grad_norms) if trace.signals else []
-    return [name for name in named(trace, "symmetric") if not names or name != names[-1]]
+    found = [name for name in named(trace, "symmetric") if not names or name != names[-1]]
+    return [name for name in found if not name.endswith("bias")]

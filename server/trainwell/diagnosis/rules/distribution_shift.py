@@ -25,6 +25,8 @@ EXPLAINS = (*POOR, *APART)
 # Means this many deviations apart, in this share of the columns; more is another preprocessing.
 MOVED, COLUMNS = 1.0, 0.1
 LABELS = 0.3
+# Share of rows with the class of the row before from which rows that are taken in order are sorted.
+SORTED = 0.85
 # Beyond these it is no shift but another scale, which is another rule's case.
 SAME_SCALE = (0.2, 5.0)
 ANOTHER_SCALE, ANOTHER_COLUMNS = 3.0, 0.8
@@ -35,6 +37,8 @@ GAP, LOSS_RATIO = 0.05, 1.5
 def check(trace: Trace) -> Finding | None:
     """Judge by means and class shares, where validation falls behind."""
     shift, columns, labels = (fact(trace, name) or 0.0 for name in ("shift", "shifted_columns", "label_shift"))
+    if trace.facts.get("data.ordered") is True and (fact(trace, "label_runs") or 0.0) >= SORTED:
+        return None  # the first rows of sorted ones are no sample of all
     ratio = fact(trace, "scale_ratio")
     moved = shift >= MOVED and columns >= COLUMNS and not (shift >= ANOTHER_SCALE and columns >= ANOTHER_COLUMNS)
     if not (moved or labels >= LABELS) or not _falls_behind(trace):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from trainwell.contract.findings import Finding, Fix
 from trainwell.contract.text import rounded
 from trainwell.diagnosis.repair import fixes, lower_lr, train_fix
+from trainwell.diagnosis.rows import possible_fit, stays_behind
 from trainwell.diagnosis.settings import held_back_by, learning_rate, lr_is_high, lr_is_low
 from trainwell.diagnosis.signals import (
     GOOD_FIT,
@@ -59,6 +60,8 @@ MATTERS_FROM = 0.2
 # Median step from epoch to epoch, as a share of the loss; and how many of the steps must lead up by half of that.
 ROUGHNESS = 0.2
 SHARE_OF_RISES = 0.25
+# How far behind what neighbours tell a run at such a rate may stay.
+FAR_BEHIND = 0.08
 # Median update-to-weight ratio of an optimizer step.
 LARGE_UPDATES = 3e-2
 
@@ -128,6 +131,8 @@ def _restless(trace: Trace, reference: float) -> list[str]:
         _rough(val, reference) and median(train[-RECENT_EPOCHS:]) > MATTERS_FROM * reference
     ):
         signs.append("bouncing")
+    if lr_is_high(trace) and possible_fit(trace) is not None and stays_behind(trace, FAR_BEHIND):
+        return [*signs, "high_rate"]
     if fitted >= GOOD_FIT:
         return signs
     updates = finite(trace, "update_ratio")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from trainwell.contract.findings import Finding
 from trainwell.diagnosis.repair import fixes, model_fix
-from trainwell.diagnosis.settings import is_mlp, model_options
+from trainwell.diagnosis.settings import held_back_by, is_mlp, model_options
 from trainwell.diagnosis.signals import fit, long_enough, rounded_facts
 from trainwell.diagnosis.signs import by_hand, fact
 
@@ -29,7 +29,7 @@ def check(trace: Trace) -> Finding | None:
     layers, fitted = fact(trace, "weight_layers"), fit(trace)
     if trace.facts.get("is_linear") is not True or layers is None or layers < 2:
         return None
-    if fitted is None or fitted >= ENOUGH or not long_enough(trace):
+    if fitted is None or fitted >= ENOUGH or not long_enough(trace) or held_back_by(trace) == "capacity":
         return None
     if is_mlp(trace) and model_options(trace).get("activation") != "identity":
         return None  # it has activations; with few units they may all be on for the rows that were asked

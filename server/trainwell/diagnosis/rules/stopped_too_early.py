@@ -35,7 +35,7 @@ def check(trace: Trace) -> Finding | None:
     patience, planned = number(trace.config, "early_stopping"), number(trace.config, "epochs")
     impatient = outcome == "early_stopping" and patience is not None and 0 < patience <= IMPATIENT
     cut = outcome == "time_limit" and planned is not None and len(trace.epochs) <= CUT * planned
-    if not (impatient or cut) or not trace.epochs or not stays_behind(trace):
+    if not (impatient or cut) or (impatient and not trace.epochs) or not stays_behind(trace):
         return None
     how = f"early stopping after {patience:.0f} epochs without a better score" if impatient else "the time limit"
     return Finding(

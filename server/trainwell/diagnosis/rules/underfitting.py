@@ -42,7 +42,7 @@ from trainwell.diagnosis.signals import (
 if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
 
-EXPLAINS = ("plateau",)
+EXPLAINS = ("plateau", "no_nonlinearity")
 # Train minus validation accuracy above which the network does fit its rows: another rule's case.
 LARGEST_GAP = 0.12
 # Validation over training loss above which the same holds.

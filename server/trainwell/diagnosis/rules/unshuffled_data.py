@@ -14,7 +14,7 @@ from trainwell.contract.findings import Finding
 from trainwell.diagnosis.relations import APART, POOR, WILD
 from trainwell.diagnosis.repair import fixes, train_fix
 from trainwell.diagnosis.rows import fact, shown, validation_fit
-from trainwell.diagnosis.signals import GOOD_FIT, is_regression
+from trainwell.diagnosis.signals import is_regression
 
 if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
@@ -23,6 +23,8 @@ EXPLAINS = (*POOR, *WILD, *APART)
 
 # Share of rows with the class of the row before, and what it may be by chance.
 SAME, BY_CHANCE = 0.85, 0.7
+# Share of the way to perfect from which the order cost nothing.
+NOTHING_LOST = 0.95
 # Correlation of a value with the one before it.
 FOLLOWS = 0.9
 
@@ -30,7 +32,7 @@ FOLLOWS = 0.9
 def check(trace: Trace) -> Finding | None:
     """Judge by the order of the targets, where rows are taken in order and the score is not good."""
     reached = validation_fit(trace)
-    if trace.facts.get("data.ordered") is not True or (reached is not None and reached >= GOOD_FIT):
+    if trace.facts.get("data.ordered") is not True or (reached is not None and reached >= NOTHING_LOST):
         return None
     same, chance = fact(trace, "label_runs"), fact(trace, "label_chance")
     follows = fact(trace, "target_runs")
