@@ -52,7 +52,7 @@ RAISED = {
     "missing_batch_dimension": lambda: nn.Conv2d(1, 4, 3)(torch.zeros(8, 8)),
     "input_too_small": lambda: nn.Conv2d(1, 4, 5)(torch.zeros(1, 1, 3, 3)),
     "batch_size_mismatch": lambda: functional.cross_entropy(torch.zeros(8, 3), torch.zeros(4, dtype=torch.long)),
-    "target_shape": lambda: functional.binary_cross_entropy_with_logits(torch.zeros(4, 1), torch.zeros(4)),
+    "loss_shape_mismatch": lambda: functional.binary_cross_entropy_with_logits(torch.zeros(4, 1), torch.zeros(4)),
     "target_not_class_numbers": lambda: functional.cross_entropy(torch.zeros(4, 3), torch.zeros(4, 1).long()),
     "broadcast_mismatch": lambda: torch.zeros(4, 3) + torch.zeros(4, 5),
     "unequal_rows": lambda: next(iter(DataLoader([torch.zeros(3), torch.zeros(4)], batch_size=2))),

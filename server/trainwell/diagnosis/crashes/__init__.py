@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from trainwell.contract.trace import Trace
 
-#: What a rule would say of the same crash: the crash says more.
-EXPLAINS = {"target_out_of_range": frozenset({"wrong_output_size"})}
 LONGEST_GROUP, LONGEST_LINE = 80, 160
 _FRAME = re.compile(r'File "([^"\n]{1,300})", line (\d+)(?:, in (\S{1,80}))?\n?([^\n]{0,200})')
 _SLASH = r"[\\/]"
@@ -43,6 +41,7 @@ class Crash:
         words: More words for the braces, out of the match; None where the crash is another one after all.
         confidence: That the cause is the one named.
         wrapper: Whether it only reports a crash within.
+        explains: Codes of rules that see the same in other words.
     """
 
     code: str
@@ -53,6 +52,7 @@ class Crash:
     words: Callable[[Match[str]], dict[str, str] | None] | None = None
     confidence: float = 0.95
     wrapper: bool = False
+    explains: tuple[str, ...] = ()
 
 
 def findings(trace: Trace) -> list[Finding]:
@@ -63,6 +63,12 @@ def findings(trace: Trace) -> list[Finding]:
     made = (_finding(crash, match, text) for crash, match in ranked)
     first = next((finding for finding in made if finding is not None), None)
     return [] if first is None else [first]
+
+
+@cache
+def explained_by(code: str) -> frozenset[str]:
+    """The codes of what a crash of this code explains; none of what is no crash."""
+    return frozenset(name for crash in known() if crash.code == code for name in crash.explains)
 
 
 @cache

@@ -59,6 +59,7 @@ CRASHES = (
         "{why}",
         (("{first}", "target.min() is 0, target.max() is below the number of outputs."),),
         _target,
+        explains=("wrong_output_size",),
     ),
     Crash(
         "device_assert",
@@ -71,6 +72,7 @@ CRASHES = (
         ),
         _assertion,
         confidence=0.85,
+        explains=("wrong_output_size",),
     ),
     Crash(
         "index_out_of_range",

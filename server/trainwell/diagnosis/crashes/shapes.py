@@ -130,7 +130,7 @@ CRASHES = (
         ),
     ),
     Crash(
-        "target_shape",
+        "loss_shape_mismatch",
         re.compile(
             r"Target size \(torch\.Size\(\[(?P<target>[\d, ]*)\]\)\) must be the same as input size "
             r"\(torch\.Size\(\[(?P<output>[\d, ]*)\]\)\)|Using a target size \(torch\.Size\(\[(?P<target2>[\d, ]*)\]"
@@ -140,6 +140,7 @@ CRASHES = (
         "A column too many or too few. Where it is only warned of, every output is compared with every target, and the "
         "network learns the mean.",
         (("Give both one shape: output.squeeze(1), or target.unsqueeze(1).float().", "One loss a row; no warning."),),
+        explains=("target_shape",),
     ),
     Crash(
         "target_not_class_numbers",

@@ -33,6 +33,9 @@ from trainwell.diagnosis.signs import epochs_of
 if TYPE_CHECKING:
     from trainwell.contract.trace import EpochRecord, Trace
 
+# Where validation gets worse, more epochs are no cure.
+EXPLAINS = ("too_few_epochs",)
+
 # Epochs with both losses before anything is said.
 FEWEST_EPOCHS = 6
 # Relative rise of the validation loss (median of three epochs) over its minimum.
