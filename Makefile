@@ -3,7 +3,11 @@
 #   make lint      format, lint, types, imports, skills        make coverage  the suite, with coverage measured
 #   make schemas   writes schemas/ and the README's tables     make bench     the speed of the engine, side by side
 #   make faults    real harm to real processes, long form, with a table
-#   make clients   connects Claude Code and the Inspector      make clean     takes .venv and caches away
+#   make clients   connects real clients: Claude Code, Gemini, Codex, the Inspector
+#   make quality   what the defaults reach on real data sets, beside boosted trees and scikit-learn
+#   make doctor-bench   faulty trainings with known causes: how well diagnose names and mends them
+#   make conformance   the official suite, every validator, readers beside a training, as a table
+#   make browser   what tests/page needs besides Chromium      make clean     takes .venv and caches away
 
 PYTHON ?= python3
 VENV := .venv
@@ -13,7 +17,7 @@ PYTEST ?= $(BIN)/python -m pytest
 # Much of the time a test waits for processes that it started: one test process a core, a whole file each.
 AT_ONCE := -n auto --dist loadfile
 
-.PHONY: demo test faults lint schemas bench clients coverage coverage-report clean
+.PHONY: demo test faults lint schemas bench quality doctor-bench browser clients conformance coverage coverage-report clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.has-datasets
@@ -36,11 +40,24 @@ schemas: $(VENV)/.has-test
 	$(BIN)/trainwell schemas
 	$(BIN)/python -m tests.contracts.papers
 
+doctor-bench: $(VENV)/.has-test
+	$(BIN)/python -m tests.corpus
+
 bench: $(VENV)/.has-bench
 	$(BIN)/python -m tests.benchmarks
 
+quality: $(VENV)/.has-bench $(VENV)/sets
+	$(BIN)/python -m tests.benchmarks.quality
+
+# Chromium itself comes from the system: apt-get install chromium.
+browser: $(VENV)/.has-browser
+	cd tests/page/host && npm install --no-audit --no-fund --loglevel=error
+
 clients: $(VENV)/.has-clients
 	$(BIN)/python -m tests.clients
+
+conformance: $(VENV)/.has-clients $(VENV)/.has-test $(VENV)/.has-lint
+	$(BIN)/python -m tests.conformance
 
 coverage:
 	$(MAKE) test PYTEST="$(BIN)/coverage run -m pytest"
@@ -57,6 +74,10 @@ clean:
 $(VENV)/.has-%: pyproject.toml constraints.txt | $(VENV)/.made
 	@echo "installing trainwell[$*] into $(VENV) (the first time takes a minute or more: torch is large)"
 	@$(PIP) --no-build-isolation torch==2.13.0 -e '.[$*]'
+	@touch $@
+
+$(VENV)/sets: tests/benchmarks/sets.txt | $(VENV)/.made
+	$(PIP) --no-deps --upgrade --target $@ --requirement $<
 	@touch $@
 
 $(VENV)/.made:

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from pathlib import Path
 
 _RUNTIME = tempfile.mkdtemp(prefix="tw-")  # short: socket paths have an end
 os.environ["TRAINWELL_RUNTIME_DIR"] = _RUNTIME
@@ -12,6 +13,7 @@ import anyio  # noqa: E402
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
+from trainwell.runs import preloaded  # noqa: E402
 from trainwell.tools.dispatch import call_tool  # noqa: E402
 from trainwell.tools.services import open_services  # noqa: E402
 
@@ -30,6 +32,22 @@ def services(tmp_path):
     opened = open_services(tmp_path)
     yield opened
     opened.store.database.close()
+
+
+@pytest.fixture(scope="package")
+def injected_workers():
+    """Workers load tests/faults/inject and meet what faults.json of their workspace says."""
+    inject = Path(__file__).parent / "faults" / "inject"
+    before = {name: os.environ.get(name) for name in ("PYTHONPATH", "TRAINWELL_TEST_FAULTS")}
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(inject), before["PYTHONPATH"]]))
+    os.environ["TRAINWELL_TEST_FAULTS"] = "1"
+    preloaded.socket_path.cache_clear()
+    yield
+    for name, value in before.items():
+        os.environ.pop(name)
+        if value is not None:
+            os.environ[name] = value
+    preloaded.socket_path.cache_clear()
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ finite), {STALLED} stalled (its worker says nothing any more), {ERROR} error"""
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
-    options = _parser().parse_args(words)
+    options = _parsed(sys.argv[1:] if words is None else words)
     branch: Callable[[argparse.Namespace], int] = options.branch
     try:
         return branch(options)
@@ -53,6 +53,17 @@ def main(words: Sequence[str] | None = None) -> int:
         return ERROR
 
 
+def _parsed(words: Sequence[str]) -> argparse.Namespace:
+    """The words of a command line. Without a command it is a client that starts us, unless a person sits there."""
+    parser = _parser()
+    options = parser.parse_args(words)
+    if "branch" in options:
+        return options
+    if sys.stdin is not None and sys.stdin.isatty():
+        parser.error("a command is needed; `trainwell --help` lists them")
+    return parser.parse_args([*words, "serve"])
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="trainwell", description="Trains, evaluates, diagnoses and saves networks.")
     parser.add_argument("--version", action="version", version=f"trainwell {__version__}")
@@ -66,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--max-parallel", type=int, metavar="N", help=told)
     quota = "size of .trainwell beyond which no new run is taken; nothing is deleted unasked"
     parser.add_argument("--disk-quota", type=float, metavar="GB", help=quota)
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(metavar="COMMAND")
 
     def command(name: str, branch: Callable[[argparse.Namespace], int], told: str, **more: Any) -> Any:
         added = commands.add_parser(name, help=told, description=told, **more)
@@ -80,6 +91,9 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--host", default="127.0.0.1", help="with --http: a name of this machine to itself")
     serve.add_argument("--port", type=int, default=HTTP_PORT, help="with --http; 0 is any that is free")
     _add_permissions(serve, default=argparse.SUPPRESS)  # a flag that is missing here leaves what stands before `serve`
+    dashboard = command("dashboard", _dashboard, "show the runs in a browser, live; ends with Ctrl-C, the runs go on")
+    dashboard.add_argument("--port", type=int, default=0, help="default: any that is free")
+    dashboard.add_argument("--no-browser", action="store_true", help="tell the address only")
     call = command("call", _call, "call a tool; exit code 0 or 1")
     call.add_argument("--json", action="store_true", help="print the structured answer alone")
     call.add_argument("tool")
@@ -128,6 +142,19 @@ def _serve(options: argparse.Namespace) -> int:
         anyio.run(serve_http, services, options.host, options.port)
     else:
         anyio.run(serve, services)
+    return OK
+
+
+def _dashboard(options: argparse.Namespace) -> int:
+    import webbrowser
+
+    import anyio
+
+    from trainwell.protocol.http import serve_http
+
+    show = None if options.no_browser else webbrowser.open
+    services = replace(_open(options), client=f"server {os.getpid()}")
+    anyio.run(serve_http, services, "127.0.0.1", options.port, show)
     return OK
 
 

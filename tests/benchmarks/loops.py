@@ -81,12 +81,12 @@ def bulk_fused(module: nn.Module, rows: Rows, work: Work, epochs: int) -> float:
 
 def engine(module: nn.Module, rows: Rows, work: Work, epochs: int) -> float:
     """Our engine in fp32, with clipping, all telemetry, progress reports, validation and checkpoints."""
-    return _fit(module, rows, work, epochs, "fp32")
+    return fit_seconds(module, rows, work, epochs, "fp32")
 
 
 def engine_auto(module: nn.Module, rows: Rows, work: Work, epochs: int) -> float:
     """The same with precision auto: what a user gets."""
-    return _fit(module, rows, work, epochs, "auto")
+    return fit_seconds(module, rows, work, epochs, "auto")
 
 
 def lightning(module: nn.Module, rows: Rows, work: Work, epochs: int) -> float:
@@ -155,7 +155,8 @@ def run_spec(work: Work, rows: Rows, epochs: int, precision: str) -> RunSpec:
     return factories.run_spec(model=model_spec(shapes=rows.shapes()), data=data, config=config)
 
 
-def _fit(module: nn.Module, rows: Rows, work: Work, epochs: int, precision: str) -> float:
+def fit_seconds(module: nn.Module, rows: Rows, work: Work, epochs: int, precision: str, *, watch: bool = True) -> float:
+    """Seconds of the steps of a run of the engine."""
     seconds: list[float] = []
     train = Arrays(tuple(column.numpy() for column in rows.inputs), rows.target.numpy())
     validation = Arrays(tuple(column[:64].numpy() for column in rows.inputs), rows.target[:64].numpy())
@@ -169,6 +170,7 @@ def _fit(module: nn.Module, rows: Rows, work: Work, epochs: int, precision: str)
                 folder=Path(folder) / "checkpoints",
                 on_epoch=lambda record: seconds.append(record.train_seconds or 0.0),
                 on_progress=lambda *_: None,
+                watch=watch,
             )
         )
     return sum(seconds)

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from trainwell import cli
-from trainwell.cli import main
+from trainwell.cli import _parsed, main
 from trainwell.runs.liveness import my_identity
 
 PATIENCE_SECONDS = 120
@@ -114,13 +114,24 @@ def test_a_broken_manifest_ends_with_2_and_names_its_line(trainwell, tmp_path):
     assert f"{skill}:4: " in err
 
 
-@pytest.mark.parametrize("words", [[], ["dance"], ["call"], ["wait"], ["--workspace"]])
+@pytest.mark.parametrize("words", [["dance"], ["call"], ["wait"], ["--workspace"]])
 def test_wrong_usage_ends_with_2(words, capsys):
     with pytest.raises(SystemExit) as ended:
         main(words)
 
     assert ended.value.code == 2
     assert "usage: trainwell" in capsys.readouterr().err
+
+
+def test_a_person_who_says_no_command_is_told_and_a_client_is_served(monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    with pytest.raises(SystemExit) as ended:
+        main([])
+    monkeypatch.setattr("sys.stdin.isatty", lambda: False, raising=False)
+
+    assert ended.value.code == 2
+    assert "a command is needed" in capsys.readouterr().err
+    assert _parsed(["--allow-hub"]).branch.__name__ == "_serve"
 
 
 @pytest.fixture
@@ -173,7 +184,7 @@ def loaded_by(*words, workspace):
     code = f"""
 import sys
 from trainwell import cli
-from trainwell.cli import main
+from trainwell.cli import _parsed, main
 sys.exit(main({["--workspace", str(workspace), *words]!r}) or print(*sys.modules, file=sys.stderr))
 """
     done = subprocess.run(

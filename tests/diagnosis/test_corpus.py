@@ -37,7 +37,7 @@ SPOILED = {
     "two hidden units": ("underfitting", Case(hidden=(2,), seed=1)),
     "sgd weight decay": ("underfitting", Case(optimizer="sgd", lr=0.05, weight_decay=0.3, scheduler="constant")),
     "AdamW weight decay": ("underfitting", Case(weight_decay=20.0, lr=5e-3, scheduler="constant")),
-    "dropout 0.95": ("underfitting", Case(dropout=0.95)),
+    "dropout 0.95": ("dropout_too_strong", Case(dropout=0.95)),
     "few noisy rows": ("overfitting", Case(rows=150, label_noise=0.3, epochs=60, batch_size=32)),
     "fewer noisy rows": (
         "overfitting",

@@ -1,31 +1,19 @@
 """Every worker of these tests loads tests/faults/inject; a table of the cases ends the long form."""
 
-import os
 import shutil
 from collections import defaultdict
 
 import pytest
 
-from tests.faults.machinery import INJECT, LONG, Place
+from tests.faults.machinery import LONG, Place
 from trainwell.contract.resources import resource
-from trainwell.runs import preloaded
 
 _cases = defaultdict(list)
 
 
 @pytest.fixture(autouse=True, scope="package")
-def _injection():
-    """One preloaded process serves all cases: what a worker meets is said by its workspace."""
-    before = {name: os.environ.get(name) for name in ("PYTHONPATH", "TRAINWELL_TEST_FAULTS")}
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(INJECT), before["PYTHONPATH"]]))
-    os.environ["TRAINWELL_TEST_FAULTS"] = "1"
-    preloaded.socket_path.cache_clear()
-    yield
-    for name, value in before.items():
-        os.environ.pop(name)
-        if value is not None:
-            os.environ[name] = value
-    preloaded.socket_path.cache_clear()
+def _injection(injected_workers):
+    """What a worker meets is said by its workspace."""
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,6 @@ from trainwell.tools.dispatch import call_tool
 from trainwell.tools.services import open_services
 
 LONG = os.environ.get("TRAINWELL_FAULTS") == "long"
-INJECT = Path(__file__).parent / "inject"
 
 
 def times(short, long):

@@ -1,11 +1,10 @@
 """From files on disk to predictions on raw rows, through the real tools and real workers."""
 
-import os
-import signal
+import json
 
 import pytest
 
-from tests.waiting import ended, until
+from tests.waiting import ended
 
 
 @pytest.fixture
@@ -22,21 +21,17 @@ def trained(services, call):
 
 
 @pytest.fixture
-def resumes(services, call):
-    """Kill the worker after its first checkpoint; the run must go on from there and end.
-
-    The arguments must make a run of a few seconds: a checkpoint is written every two.
-    """
+def resumes(injected_workers, services, call):
+    """A worker that is killed after its first checkpoint; the run must go on from there and end."""
 
     def killing(data, architecture, options=None, **arguments):
         model = call("build_model", data=data, architecture=architecture, options=options or {})["model"]
+        faults = [{"fault": "save_often", "wait": True, "attempts": [1]}, {"fault": "die_when_saved", "attempts": [1]}]
+        (services.workspace.root / "faults.json").write_text(json.dumps(faults))
         run = call("train", model=model, train_loader=data, early_stopping=0, **arguments)["run"]
-        folder = services.workspace.run_dir(run) / "checkpoints"
-        until(lambda: list(folder.glob("step-*/manifest.json")), what="a checkpoint")
-        os.kill(services.store.runs.get(run)["owner"]["pid"], signal.SIGKILL)
         row = ended(services, run)
         attempts = services.store.history.attempts(run)
-        assert (row["state"], attempts[0].cause) == ("completed", "process_died")
+        assert (row["state"], [one.cause for one in attempts]) == ("completed", ["process_died", None])
         assert attempts[-1].resumed_from_step > 0
         assert [one.epoch for one in services.store.history.epochs(run)] == list(range(1, row["epoch"] + 1))
         return run

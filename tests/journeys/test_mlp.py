@@ -16,5 +16,5 @@ def test_a_table_becomes_a_network_that_predicts_raw_rows(call, refuse, trained,
 
 def test_a_killed_training_goes_on(call, resumes):
     data = call("prepare_data", source="digits")["data"]
-    run = resumes(data, "mlp", {"hidden_dims": [64]}, epochs=400, batch_size=32)
+    run = resumes(data, "mlp", {"hidden_dims": [64]}, epochs=40, batch_size=32)
     assert call("evaluate", run=run)["metrics"]["accuracy"] > 0.9

@@ -68,5 +68,5 @@ def test_a_process_without_permission_neither_builds_nor_trains_nor_judges_it(ca
 
 def test_a_killed_training_goes_on(call, resumes):
     data = call("prepare_data", source="digits")["data"]
-    run = resumes(data, "module", OPTIONS, epochs=400, batch_size=32)
+    run = resumes(data, "module", OPTIONS, epochs=40, batch_size=32)
     assert call("evaluate", run=run)["metrics"]["accuracy"] > 0.9

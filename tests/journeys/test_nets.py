@@ -38,7 +38,7 @@ def test_auto_takes_tabular_for_a_table_of_some_thousand_rows_and_it_learns_what
 
 def test_a_killed_training_of_tabular_goes_on(call, resumes):
     data = call("prepare_data", source="digits")["data"]
-    run = resumes(data, "tabular", {"hidden_dims": [64]}, epochs=200, batch_size=32)
+    run = resumes(data, "tabular", {"hidden_dims": [64]}, epochs=40, batch_size=32)
     assert call("evaluate", run=run)["metrics"]["accuracy"] > 0.9
 
 
@@ -54,7 +54,7 @@ def test_a_stack_of_ones_own_learns_digits(call, refuse, trained):
 
 def test_a_killed_training_of_a_stack_goes_on(call, resumes):
     data = call("prepare_data", source="digits")["data"]
-    run = resumes(data, "layers", {"layers": STACK}, epochs=200, batch_size=32)
+    run = resumes(data, "layers", {"layers": STACK}, epochs=40, batch_size=32)
     assert call("evaluate", run=run)["metrics"]["accuracy"] > 0.9
 
 
@@ -70,5 +70,5 @@ def test_an_autoencoder_gives_digits_again_through_a_quarter_of_their_values(cal
 
 def test_a_killed_training_of_an_autoencoder_goes_on(call, resumes):
     data = call("prepare_data", source="digits", task="reconstruction")["data"]
-    run = resumes(data, "autoencoder", {"bottleneck": 16}, epochs=200, batch_size=32)
+    run = resumes(data, "autoencoder", {"bottleneck": 16}, epochs=40, batch_size=32)
     assert call("evaluate", run=run)["metrics"]["r2"] > 0.7

@@ -16,5 +16,5 @@ def test_texts_become_a_network_that_sorts_new_ones(call, refuse, trained, servi
 def test_a_folder_of_texts_trains_on_after_its_worker_was_killed(call, resumes, services):
     write_folder(services.workspace.root / "docs", docstrings()[:600])
     data = call("prepare_data", source="docs")["data"]
-    run = resumes(data, "bag", {"width": 32}, epochs=300, batch_size=16)
+    run = resumes(data, "bag", {"width": 32}, epochs=60, batch_size=16)
     assert call("evaluate", run=run)["metrics"]["accuracy"] > 0.6

@@ -10,7 +10,7 @@ import pytest
 from tests.factories import add_run, model_spec, prepared_data, run_spec
 from trainwell.contract.errors import TrainwellError
 from trainwell.contract.findings import Finding
-from trainwell.contract.trace import AttemptRecord, EpochRecord
+from trainwell.contract.trace import AttemptRecord, EpochRecord, SignalRecord
 from trainwell.store.migrations import backup_path
 from trainwell.store.store import Store
 from trainwell.store.workspace import Workspace
@@ -30,6 +30,14 @@ def test_what_goes_in_comes_out_and_nan_is_a_value_like_any_other(store):
     assert found is not None
     assert math.isnan(found.train_loss)
     assert {**asdict(found), "train_loss": 0} == {**asdict(record), "train_loss": 0}
+    signals = [SignalRecord(step, 1, loss=2.0, grad_norms={"0.weight": 0.5}, dead={"1": 0.25}) for step in (0, 3, 9)]
+    store.history.put_signals(spec.run, reversed(signals))
+    assert store.history.signals(spec.run) == signals
+    store.history.forget_signals_from(spec.run, 3)
+    assert store.history.signals(spec.run) == signals[:1]
+    store.history.put_facts(spec.run, {"loss0": math.inf, "frozen": []})
+    store.history.put_facts(spec.run, {"frozen": ["0.weight"]})
+    assert store.history.facts(spec.run) == {"loss0": math.inf, "frozen": ["0.weight"]}
     attempt = AttemptRecord(1, 5.0, changes={"lr": 0.1})
     store.history.put_attempt(spec.run, attempt)
     assert store.history.attempts(spec.run) == [attempt]
@@ -168,6 +176,28 @@ def test_an_older_store_is_copied_then_brought_forward_and_keeps_everything(tmp_
     assert not list(workspace.state.glob(".tmp-*"))
     store.database.close()
     Store.open(workspace).database.close()
+
+
+def test_a_store_of_version_2_keeps_its_parents_and_its_queue(tmp_path):
+    workspace = Workspace.open(tmp_path)
+    connection = apsw.Connection(str(workspace.database))
+    connection.execute(GOLDEN.with_name("schema_v2.sql").read_text(encoding="utf-8"))
+    connection.execute("PRAGMA user_version = 2")
+    for number, parent in enumerate([None, "run_old_000001"], 1):
+        spec = run_spec(f"run_old_00000{number}")
+        connection.execute(
+            "INSERT INTO runs (handle, name, state, model, data, spec, arguments, plan, tags, created_at, not_before, "
+            "priority, parent) VALUES (?, 'old', 'queued', 'm', 'd', ?, '{}', '{}', '[]', 1.0, 1.0, 2, ?)",
+            (spec.run, spec.model_dump_json(), parent),
+        )
+    connection.close()
+    store = Store.open(workspace)
+    row = store.runs.get("run_old_000002")
+    assert (row["parent"], row["priority"]) == ("run_old_000001", 2)
+    assert [row[name] for name in ("hypothesis", "changed", "repeats", "reproduces")] == [None] * 4
+    assert store.queue.next((), 0.0, 300.0) == "run_old_000001"
+    assert store.experiments.group("run_old_000001") == []
+    assert backup_path(workspace.database, 2).exists()
 
 
 def test_an_upgrade_that_cannot_be_copied_first_changes_nothing(tmp_path, monkeypatch):

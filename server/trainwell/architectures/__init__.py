@@ -37,11 +37,10 @@ if TYPE_CHECKING:
 
 AUTO = "auto"
 _NOT_FAMILIES = {"check"}
-# What `auto` takes, by the role of the first input; tables of enough rows and not too many columns get `tabular`.
+# What `auto` takes, by the role of the first input; tables of not too many columns get `tabular`.
 _CHOICE: dict[Role, str] = {"features": "mlp", "image": "cnn", "sequence": "gru", "tokens": "bag"}
-# Below these rows mlp was as good or better (breast cancer, vehicle, diabetes), above them tabular (letter, magic,
-# satimage); with more inputs than these, mostly of categories, it takes three times as long for little (adult).
-_TABLE_ROWS, _TABLE_INPUTS = 2_000, 100
+# With more inputs than these, mostly of categories, several members take long for little.
+_TABLE_INPUTS = 512
 
 
 class Family(Protocol):
@@ -153,7 +152,7 @@ def _automatic(shapes: Shapes) -> str:
         return "autoencoder"
     roles = {spec.role for spec in shapes.inputs}
     inputs = sum(prod(spec.shape) for spec in shapes.inputs)
-    if roles <= {"features", "categories"} and (shapes.rows or 0) >= _TABLE_ROWS and inputs <= _TABLE_INPUTS:
+    if roles <= {"features", "categories"} and inputs <= _TABLE_INPUTS:
         return "tabular"
     return _CHOICE.get(shapes.inputs[0].role, "mlp")
 

@@ -18,6 +18,7 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from trainwell import architectures
+from trainwell.architectures._members import Members
 from trainwell.contract.errors import TrainwellError
 from trainwell.contract.text import plain, rounded
 
@@ -128,7 +129,7 @@ def _survey(sketch: nn.Module, shapes: Shapes, task: Task, rows: int) -> _Survey
             inputs = [x.to("meta") for x in made] if meta else made
             with FlopCounterMode(display=False) as flops:
                 with saved_tensors_hooks(keep, lambda tensor: tensor):
-                    loss = _loss(_outputs(sketch, inputs, shapes), shapes, task, rows)
+                    loss = _loss(_outputs(sketch, inputs, shapes), shapes, task, rows * _answers(sketch))
                 _backward(loss, shapes)
     finally:
         for hook in hooks:
@@ -177,7 +178,7 @@ def _really(name: str, settled: dict[str, Any], shapes: Shapes, task: Task) -> t
         torch.manual_seed(0)
         module = architectures.build(name, settled, shapes).train()
         inputs = [_rows_of(spec, shapes, ROWS) for spec in shapes.inputs]
-        loss = _loss(_outputs(module, inputs, shapes), shapes, task, ROWS)
+        loss = _loss(_outputs(module, inputs, shapes), shapes, task, ROWS * _answers(module))
         if not math.isfinite(loss.item()):
             raise _failed("The loss is not finite with fresh weights.", shapes)
         _backward(loss, shapes)
@@ -203,6 +204,11 @@ def _outputs(module: nn.Module, inputs: Sequence[Tensor], shapes: Shapes) -> Any
     except (ValueError, IndexError) as error:
         rows = f"{len(inputs[0])} rows" if len(inputs[0]) > 1 else "a single row"
         raise _failed(f"It fails on {rows}: {plain(str(error), MOST_TOLD)}.", shapes) from None
+
+
+def _answers(module: nn.Module) -> int:
+    """Answers for each row in training: one, or one of each member."""
+    return module.members if isinstance(module, Members) else 1
 
 
 def _backward(loss: Tensor, shapes: Shapes) -> None:
@@ -266,7 +272,7 @@ def _targets(shapes: Shapes, task: Task, rows: int, device: torch.device) -> Ten
 
 
 def _loss(outputs: Any, shapes: Shapes, task: Task, rows: int) -> Tensor:
-    """Mean loss over rows with made-up targets."""
+    """Mean loss over rows with made-up targets; in training a network of members answers with each of them."""
     expected = (rows, shapes.num_outputs)
     if not isinstance(outputs, Tensor):
         raise _failed(f"The output is a {type(outputs).__name__}, not a tensor.", shapes)

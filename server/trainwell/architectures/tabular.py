@@ -39,8 +39,9 @@ from torch import Tensor, nn
 from trainwell.architectures._activations import ACTIVATIONS, Activation
 from trainwell.architectures._entry import flat, num_features
 from trainwell.architectures._init import Init, initialise, scheme
+from trainwell.architectures._members import Members, side_by_side
 from trainwell.architectures._stack import Stack
-from trainwell.contract.specs import Shapes, Spec
+from trainwell.contract.specs import Recipe, Shapes, Spec
 
 ACCEPTS = frozenset({"features", "categories"})
 
@@ -48,10 +49,15 @@ Width = Annotated[int, Field(ge=1, le=1_000_000_000)]
 
 HIDDEN = (256, 256, 256)
 FEW_ROWS, FEW_ROWS_HIDDEN = 1_000, (128, 128)
-DROPOUT = 0.1
+FEW_ROWS_DROPOUT, DROPOUT = 0.2, 0.1
+# How it learns best: smoothed classes, more decay than others, and few rows seen more often.
+LABEL_SMOOTHING, WEIGHT_DECAY = 0.1, 0.03
+OFTEN_BELOW_ROWS, OFTEN_EPOCHS = 640, 100
 FREQUENCIES = 6
 # More inputs than this are mostly zeros and ones of categories, and cosines of them would only cost time.
-MOST_EMBEDDED_INPUTS = 512
+MOST_EMBEDDED_INPUTS = 100
+# Each member costs nearly the time of one network; the first few bring most of the gain.
+FEW_ROWS_MEMBERS, MEMBERS = 8, 4
 # Below so many training rows the statistics of small batches are too noisy to help (see `mlp`).
 BATCH_NORM_FROM_ROWS = 1_000
 # The scale of a column learns this many times faster than weights do.
@@ -64,13 +70,18 @@ class Config(Spec):
     hidden_dims: tuple[Width, ...] | None = Field(
         default=None, min_length=1, max_length=64, description="Widths of the hidden layers; 256, 256, 256 if left out"
     )
+    members: int | None = Field(
+        default=None, ge=1, le=64, description="Networks side by side whose mean is the answer; by the rows if left out"
+    )
     frequencies: int | None = Field(
         default=None, ge=0, le=64, description="Cosines beside each input value; 6 if left out, 0 is none"
     )
     frequency_scale: float = Field(
         default=0.15, gt=0, le=10, description="Spread of the frequencies at the start; more follows finer structure"
     )
-    dropout: float = Field(default=DROPOUT, ge=0, le=0.9, description="Share of hidden values dropped in training")
+    dropout: float | None = Field(
+        default=None, ge=0, le=0.9, description="Share of hidden values dropped in training; by the rows if left out"
+    )
     batch_norm: bool | None = Field(
         default=None, description="Batch norm before each activation; if left out on from 1,000 training rows"
     )
@@ -111,12 +122,17 @@ def settle(config: Config, shapes: Shapes) -> tuple[Config, list[str]]:
         chosen["hidden_dims"] = FEW_ROWS_HIDDEN if few else HIDDEN
         told = "fewer than 1,000 training rows" if few else f"{features:,} input values"
         notes.append(f"hidden_dims {list(FEW_ROWS_HIDDEN if few else HIDDEN)}: chosen for {told}.")
+    if config.members is None:
+        chosen["members"] = _members(shapes)
+        notes.append(f"members {chosen['members']}: networks side by side, whose mean is the answer.")
+    if config.dropout is None:
+        chosen["dropout"] = FEW_ROWS_DROPOUT if few else DROPOUT
     if config.frequencies is None:
-        chosen["frequencies"] = FREQUENCIES if features <= MOST_EMBEDDED_INPUTS else 0
+        chosen["frequencies"] = FREQUENCIES if features <= MOST_EMBEDDED_INPUTS and not few else 0
         notes.append(
             f"frequencies {FREQUENCIES}: each input value enters with {FREQUENCIES} cosines of it."
             if chosen["frequencies"]
-            else f"frequencies 0: cosines of {features:,} input values would only cost time."
+            else f"frequencies 0: cosines do not help with {'so few rows' if few else f'{features:,} input values'}."
         )
     if config.batch_norm is None:
         enough = shapes.rows is None or shapes.rows >= BATCH_NORM_FROM_ROWS
@@ -129,11 +145,35 @@ def settle(config: Config, shapes: Shapes) -> tuple[Config, list[str]]:
 
 def build(config: Config, shapes: Shapes) -> nn.Module:
     """Make the network; several inputs are put side by side."""
-    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    first: OrderedDict[str, nn.Module] = OrderedDict()
     width = num_features(shapes)
     if config.frequencies:
-        layers["cosines"] = Cosines(width, config.frequencies, config.frequency_scale)
+        first["cosines"] = Cosines(width, config.frequencies, config.frequency_scale)
         width *= 1 + config.frequencies
+    networks = [_layers(config, width, shapes.num_outputs) for _ in range(config.members or 1)]
+    if len(networks) == 1:
+        return Stack(flat(shapes), OrderedDict([*first.items(), *networks[0].items()]))
+    first.update(side_by_side(networks))
+    return Members(flat(shapes), first, len(networks), shapes.task)
+
+
+def recipe(_config: Config, shapes: Shapes) -> Recipe:
+    """Smoothed classes, more decay, and few rows seen more often."""
+    smoothing = LABEL_SMOOTHING if shapes.task == "classification" else None
+    often = shapes.rows is not None and shapes.rows < OFTEN_BELOW_ROWS
+    return Recipe(label_smoothing=smoothing, weight_decay=WEIGHT_DECAY, most_epochs=OFTEN_EPOCHS if often else None)
+
+
+def _members(shapes: Shapes) -> int:
+    """Where the rows are unknown, as in specs of before there were members: one."""
+    if shapes.rows is None:
+        return 1
+    return FEW_ROWS_MEMBERS if shapes.rows < FEW_ROWS else MEMBERS
+
+
+def _layers(config: Config, width: int, outputs: int) -> OrderedDict[str, nn.Module]:
+    """What is behind the cosines, with fresh weights."""
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
     for number, hidden in enumerate(config.hidden_dims or HIDDEN, start=1):
         layers[f"hidden_{number}"] = nn.Linear(width, hidden, bias=not config.batch_norm)  # the norm has its own bias
         if config.batch_norm:
@@ -142,6 +182,6 @@ def build(config: Config, shapes: Shapes) -> nn.Module:
         if config.dropout:
             layers[f"dropout_{number}"] = nn.Dropout(config.dropout)
         width = hidden
-    layers["output"] = nn.Linear(width, shapes.num_outputs)
+    layers["output"] = nn.Linear(width, outputs)
     initialise(layers.values(), config.init)
-    return Stack(flat(shapes), layers)
+    return layers

@@ -25,7 +25,10 @@ class Fix(Spec):
 
 
 class Finding(Spec):
-    """`code` is the name of the rule's file."""
+    """`code` is the name of the rule's file.
+
+    `cost` is what it costs to go on as it is; `also` names the consequences that need no fix of their own.
+    """
 
     code: str
     severity: Severity
@@ -33,4 +36,6 @@ class Finding(Spec):
     cause: str
     confidence: float = Field(ge=0, le=1)
     evidence: dict[str, Any]
+    cost: str = ""
+    also: tuple[str, ...] = ()
     fixes: tuple[Fix, ...] = ()

@@ -73,7 +73,7 @@ def read_frontmatter(path: Path) -> Table:
         TrainwellError: `bad_manifest`, naming file, line and reason.
     """
     file = str(path)
-    yaml_text = _frontmatter_text(_file_text(path), file)
+    yaml_text, _ = _parts(_file_text(path), file)
     try:
         root = cast("yaml.Node | None", yaml.compose(yaml_text, Loader=_Loader))  # pyright: ignore[reportUnknownMemberType]
     except yaml.MarkedYAMLError as error:
@@ -87,6 +87,18 @@ def read_frontmatter(path: Path) -> Table:
     if not isinstance(tree, Table):
         raise tree.place.refusal("the frontmatter must be a mapping of keys to values")
     return tree
+
+
+def read_document(path: Path) -> tuple[dict[str, Any], str]:
+    """A Markdown file of ours: its frontmatter as plain values, and the text below.
+
+    Raises:
+        TrainwellError: `bad_manifest`, naming file, line and reason.
+    """
+    table = read_frontmatter(path)
+    yaml_text, text = _parts(_file_text(path), str(path))
+    values = cast("dict[str, Any]", yaml.load(yaml_text, Loader=_Loader))  # noqa: S506 - _Loader is a safe one
+    return {name: values[name] for name in table.entries}, text
 
 
 def _file_text(path: Path) -> str:
@@ -103,13 +115,14 @@ def _file_text(path: Path) -> str:
         raise place.refusal(f"cannot be read: {error.strerror}") from error
 
 
-def _frontmatter_text(text: str, file: str) -> str:
+def _parts(text: str, file: str) -> tuple[str, str]:
+    """The frontmatter, and what stands below it."""
     lines = [line.removesuffix("\r") for line in text.split("\n")]
     if lines[0].rstrip() != "---":
         raise Place(file, 1).refusal("the file must begin with a line ---, the start of its YAML frontmatter")
     for number, line in enumerate(lines[1:], start=1):
         if line.rstrip() == "---":
-            return "\n".join(lines[1:number]) + "\n"
+            return "\n".join(lines[1:number]) + "\n", "\n".join(lines[number + 1 :])
     raise Place(file, len(lines)).refusal("the frontmatter is not closed: there is no second line ---")
 
 

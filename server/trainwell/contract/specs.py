@@ -138,6 +138,7 @@ class Recipe(Spec):
     """How to train a family of networks well where the agent left a choice open; None leaves it to the general rule."""
 
     epochs: int | None = None
+    most_epochs: int | None = None  # where the epochs follow from the rows
     lr: float | None = None
     batch_size: int | None = None
     weight_decay: float | None = None
@@ -198,6 +199,35 @@ class TrainConfig(Spec):
     on_finding: str
 
 
+# What of a `TrainConfig` a search may vary; all other names are options of the architecture.
+TUNABLE = (
+    "lr", "weight_decay", "batch_size", "epochs", "optimizer", "scheduler", "warmup", "grad_clip", "label_smoothing",
+    "ema",
+)  # fmt: skip
+
+
+class Range(Spec):
+    """Values that a search may try: `choices`, or numbers from `low` to `high`, whole ones where both are."""
+
+    low: float | int | None = None
+    high: float | int | None = None
+    log: bool = False
+    choices: tuple[Any, ...] = ()
+
+    @property
+    def ends(self) -> tuple[Any, ...]:
+        """All choices, or the lowest and the highest number."""
+        return self.choices or (self.low, self.high)
+
+
+class Search(Spec):
+    """What a run looks for before it trains: the best values within a space, in so many seconds or trials."""
+
+    space: dict[str, Range]
+    seconds: float
+    trials: int
+
+
 class RunSpec(Spec):
     """All that a worker needs to carry out a run; stored with the run and with every checkpoint."""
 
@@ -206,6 +236,7 @@ class RunSpec(Spec):
     data: PreparedData
     config: TrainConfig
     start_from: str | None = None
+    search: Search | None = None
     retry: RetryPolicy
     metrics: tuple[str, ...]
     limits: dict[str, tuple[float, float]] = Field(default_factory=dict)  # of train's numbers, as the manifest has them

@@ -99,7 +99,11 @@ def prepare(workspace: Workspace, arguments: dict[str, Any]) -> PreparedData:
         {**asked, "kind": found.KIND, "config": request.config.model_dump(mode="json")},
     )
 
-    shown = {"given": {split: one.shown for split, one in request.given.items()}} if request.given else {}
+    shown: dict[str, Any] = (
+        {"given": {split: one.shown for split, one in request.given.items()}} if request.given else {}
+    )
+    if arguments.get("source") is not None:
+        shown["asked"] = {name: value for name, value in arguments.items() if value not in (None, "auto", {}, [])}
 
     def make(handle: str, folder: Path) -> PreparedData:
         draft = found.prepare(source, request, folder)

@@ -1,12 +1,15 @@
 """What is wrong with a run: pure judgement over recorded numbers.
 
-`diagnose` turns a `Trace` into findings; `told` turns what an agent says into a `Trace`.
+`diagnose` turns a `Trace` into findings; `told` turns what an agent says into a `Trace`; `foreign` reads the logs of
+others, and `unjudged` says what they are too poor for.
 """
 
 from __future__ import annotations
 
+from trainwell.diagnosis import foreign
 from trainwell.diagnosis.ranking import diagnose
 from trainwell.diagnosis.rule import rules
 from trainwell.diagnosis.telling import WHAT_TO_TELL, told
+from trainwell.diagnosis.unjudged import unjudged
 
-__all__ = ["WHAT_TO_TELL", "diagnose", "rules", "told"]
+__all__ = ["WHAT_TO_TELL", "diagnose", "foreign", "rules", "told", "unjudged"]

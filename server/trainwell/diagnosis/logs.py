@@ -1,4 +1,7 @@
-"""Numbers by epoch out of a pasted training log: `epoch 3 train_loss=0.12`, Keras, Lightning, HuggingFace, CSV."""
+"""Numbers out of the lines of a training log: `epoch 3 train_loss=0.12`, Keras, Lightning, Hugging Face, plain steps.
+
+Tables, JSON and event files are read in `foreign`, which also puts rows together to epochs.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +23,16 @@ _PAIR = re.compile(
 _SIDE_HEAD = re.compile(
     r"^\W*(?P<side>train(?:ing)?|val(?:id(?:ation)?)?|test|eval(?:uation)?)\b[^=:]{0,12}:", re.IGNORECASE
 )
-_EPOCH = re.compile(r"\bep(?:och)?s?[\"']?[\s\[#(:=]{0,4}(?P<epoch>\d+(?:\.\d+)?)", re.IGNORECASE)
+_EPOCH = re.compile(r"\bep(?:och)?s?[\"']?[\s\[#(:=]{0,4}(?P<count>\d+(?:\.\d+)?)", re.IGNORECASE)
+_STEP = re.compile(
+    r"\b(?:global[ _]?)?(?:step|iter(?:ation)?|batch)s?[\"']?[\s\[#(:=]{0,4}(?P<count>\d[\d,]*)", re.IGNORECASE
+)
+# Marks of tqdm, Keras and rich.
+_BAR = re.compile(r"%\|| ETA |[\u2500-\u259f]|\[=*>?\.*\]|\bit/s|\bs/it|ms/step|s/step")
 # A longer line is a data dump or a progress bar that was never ended.
 LONGEST_LINE = 4000
 # An accuracy above this is in per cent.
 LARGEST_SHARE = 1.5
-# With fewer epochs than this, the lines within an epoch are the course of the run.
-FEWEST_EPOCHS = 3
 _SCALARS = {"batch size": "batch_size", "num classes": "num_classes", "weight decay": "weight_decay"}
 
 Row = dict[str, float | None]
@@ -36,51 +42,46 @@ Row = dict[str, float | None]
 class Logged:
     """Rows of values by name, in order, and settings that the log names."""
 
-    rows: list[Row] = field(default_factory=list)
+    rows: list[dict[str, float]] = field(default_factory=list)
     settings: dict[str, float] = field(default_factory=dict)
 
 
 def read(text: str) -> Logged:
-    """Every value that the log names, one row by epoch where it tells the epoch, else by line."""
-    table = _read_table(text)
-    if table is not None:
-        return table
+    """Every value that the lines name: a row for each line, or for lines that tell different values of one epoch."""
     logged = Logged()
-    row: Row = {}
+    row: dict[str, float] = {}
     epoch: float | None = None
-    for line in text.splitlines():
-        at = _EPOCH.search(line[:LONGEST_LINE])
-        marked = float(at["epoch"]) if at else epoch
-        values = _pairs(line[:LONGEST_LINE], logged)
-        if marked != epoch or any(name in row for name in values):
+    for whole in text.splitlines():
+        line = whole[:LONGEST_LINE]
+        marked = _counted(_EPOCH, line, epoch)
+        values = _pairs(line, logged)
+        # A progress bar that is drawn again tells the same values, later.
+        again = any(name in row for name in values) and not _BAR.search(line)
+        if marked != epoch or again:
             _close(logged, row, epoch)
             row = {}
         epoch = marked
         row |= values
+        if values and (step := _counted(_STEP, line, None)) is not None:
+            row["step"] = step
     _close(logged, row, epoch)
-    logged.rows = _by_epoch(logged.rows)
     return logged
 
 
-def _close(logged: Logged, row: Row, epoch: float | None) -> None:
+def _counted(pattern: re.Pattern[str], line: str, before: float | None) -> float | None:
+    found = pattern.search(line)
+    return float(found["count"].replace(",", "")) if found else before
+
+
+def _close(logged: Logged, row: dict[str, float], epoch: float | None) -> None:
     if row:
         logged.rows.append(row if epoch is None else {**row, "epoch": epoch})
 
 
-def _by_epoch(rows: list[Row]) -> list[Row]:
-    """One row an epoch, its last values; lines stay apart where there are too few epochs to see a course."""
-    merged: dict[float | None, Row] = {}
-    for row in rows:
-        if "epoch" not in row:
-            return rows
-        merged.setdefault(row["epoch"], {}).update(row)
-    return list(merged.values()) if len(merged) >= FEWEST_EPOCHS else rows
-
-
-def _pairs(line: str, logged: Logged) -> Row:
+def _pairs(line: str, logged: Logged) -> dict[str, float]:
     """Values of one line by canonical name; settings go to the log's."""
     head = _SIDE_HEAD.match(line)
-    values: Row = {}
+    values: dict[str, float] = {}
     for match in _PAIR.finditer(line):
         kind = re.sub(r"[ _]+", " ", match["kind"].lower())
         value = _value(match["value"], percent=bool(match["percent"]))
@@ -109,37 +110,6 @@ def _name(side: str | None, kind: str) -> str:
     if kind == "loss":
         return "val_loss" if val else "train_loss"
     return "val_r2" if kind.startswith("r2") else "val_rmse"
-
-
-def _read_table(text: str) -> Logged | None:
-    """A CSV log: a header with known names, then rows of numbers."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    if len(lines) < 2:
-        return None
-    for mark in (",", "\t", "|"):
-        header = [cell.strip().strip("\"'").lower() for cell in lines[0].strip("|").split(mark)]
-        names = [_column(cell) for cell in header]
-        if len(header) > 1 and any(name and name != "epoch" for name in names):
-            rows = [_row(line, mark, names) for line in lines[1:]]
-            kept = [row for row in rows if row]
-            return Logged(rows=kept) if kept else None
-    return None
-
-
-def _column(cell: str) -> str | None:
-    if cell == "epoch":
-        return "epoch"
-    match = _PAIR.fullmatch(f"{cell} 0")
-    return _name(match["side"], re.sub(r"[ _]+", " ", match["kind"])) if match else None
-
-
-def _row(line: str, mark: str, names: list[str | None]) -> Row:
-    row: Row = {}
-    for name, cell in zip(names, line.strip("|").split(mark), strict=False):
-        match = re.fullmatch(_NUMBER, cell.strip(), re.IGNORECASE)
-        if name and match:
-            row.setdefault(name, _value(match[0], percent=False))
-    return row if any(name != "epoch" for name in row) else {}
 
 
 def as_fractions(rows: list[Row]) -> list[Row]:

@@ -154,6 +154,13 @@ def _unmeasured(series: dict[str, Series]) -> dict[str, Series]:
     return {name: values if name == "train_loss" else _without_gaps(values) for name, values in series.items()}
 
 
+def unmeasured(rows: list[Row]) -> list[Row]:
+    """Rows without the gaps that `_unmeasured` finds: NaN of validation before a number became None."""
+    measured = {name: [row[name] for row in rows if name in row] for name in {name for row in rows for name in row}}
+    cleaned = {name: iter(values) for name, values in _unmeasured(measured).items()}
+    return [{name: next(cleaned[name]) for name in row} for row in rows]
+
+
 def _without_gaps(values: Series) -> Series:
     measured = [index for index, value in enumerate(values) if value is not None and math.isfinite(value)]
     last = max(measured, default=-1)

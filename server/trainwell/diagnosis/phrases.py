@@ -9,13 +9,18 @@ if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
 
 OUT_OF_MEMORY = re.compile(
-    r"""out[ -]of[ -](?:\w+[ -])?mem(?:ory)?\b | outofmemory | \boom\b | \boom[-_ ]kill | oomkilled
+    r"""out[ -]of[ -](?!shared)(?:\w+[ -])?mem(?:ory)?\b | outofmemory | \boom\b | \boom[-_ ]kill | oomkilled
     | (?:can't|cannot|could\ not|couldn't|unable\ to|failed\ to)\ allocate
     | defaultcpuallocator | memoryerror | bad[_ ]alloc | cu(?:blas|dnn)[_ ]status[_ ]alloc[_ ]failed
     | (?:not\ enough|insufficient)\ (?:\w+\ )?(?:memory|vram|ram)\b
     | (?:not|n't)\ fit\ (?:in|into|on)\ (?:\w+\ ){0,2}(?:memory|vram|ram|gpu)\b
     | (?:ran|runs?|running)\ out\ of\ (?:\w+\ )?(?:memory|vram|ram)\b""",
     re.IGNORECASE | re.VERBOSE,
+)
+# What is said by the machine, not by an allocator of torch.
+HOST_OUT_OF_MEMORY = re.compile(
+    r"^host_out_of_memory:|\bMemoryError\b|\boom[-_ ]?kill|unable to allocate .{1,40} for an array|killed process \d+",
+    re.IGNORECASE,
 )
 NON_FINITE = re.compile(
     r"\b(?:nans?|infs?|infinit[ey]|non[ _-]?finite(?:loss)?|not finite|not a number)\b", re.IGNORECASE

@@ -50,16 +50,27 @@ def train_fix(trace: Trace, changes: dict[str, Any], *, reason: str, expected: s
 
 
 def model_fix(trace: Trace, changes: dict[str, Any], *, reason: str, expected: str) -> Fix | None:
-    """A repair by other options of an MLP, or None when it would change nothing or the model is not an MLP."""
+    """A repair by other options of the network, or None when it would change nothing or has no such options."""
     options = model_options(trace)
     patch = {name: _held(trace, name, value) for name, value in changes.items()}
     patch = {name: value for name, value in patch.items() if value != options.get(name)}
-    if not patch or not is_mlp(trace):
+    if not patch or not (is_mlp(trace) or patch.keys() <= options.keys()):
         return None
     call = None
     if "data" in trace.handles:
-        call = next_call("build_model", data=trace.handles["data"], architecture="mlp", options=options | patch)
+        family = trace.model.get("architecture", "mlp")
+        call = next_call("build_model", data=trace.handles["data"], architecture=family, options=options | patch)
     return Fix(reason=reason, patch={"build_model": {"options": patch}}, expected=expected, next_call=call)
+
+
+def prepare_fix(trace: Trace, changes: dict[str, Any], *, reason: str, expected: str) -> Fix | None:
+    """A repair by preparing the data otherwise, then building and training anew; None for what no tool prepared."""
+    if trace.model.get("architecture") == "python":
+        return None
+    asked: dict[str, Any] = dict(trace.data.get("asked") or {})
+    both = {**(asked.get("options") or {}), **changes.get("options", {})}
+    call = next_call("prepare_data", **asked | changes | ({"options": both} if both else {})) if asked else None
+    return Fix(reason=reason, patch={"prepare_data": changes}, expected=expected, next_call=call)
 
 
 def lower_lr(trace: Trace, *, factor: float = 0.1, expected: str, reason: str) -> Fix | None:

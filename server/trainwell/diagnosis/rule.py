@@ -26,3 +26,9 @@ def rules() -> dict[str, Rule]:
     package = import_module("trainwell.diagnosis.rules")
     names = sorted(module.name for module in iter_modules(package.__path__) if not module.name.startswith("_"))
     return {name: cast("Rule", import_module(f"{package.__name__}.{name}")) for name in names}
+
+
+def explains(code: str) -> tuple[str, ...]:
+    """The codes that follow from a rule's finding, as its `EXPLAINS` says; none for a rule that has no such word."""
+    rule = rules().get(code)
+    return () if rule is None else tuple(getattr(rule, "EXPLAINS", ()))

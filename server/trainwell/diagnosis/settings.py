@@ -21,7 +21,13 @@ STRONG_DROPOUT = 0.6
 NARROW_UNITS = 4
 # Fewer optimizer steps than this teach little, whatever the rate.
 FEW_UPDATES = 100
+# Share of the parameters of one plane for each class, below which a network is small.
+SMALL_SHARE = 0.6
+# Options that say how wide a network is, besides hidden_dims and channels.
+WIDTHS = ("hidden_size", "width", "bottleneck")
 MLP_OPTIONS = ("hidden_dims", "dropout", "batch_norm", "activation", "init")
+# What a trace says of a model beside its options.
+_NOT_OPTIONS = ("architecture", "parameters")
 # More classes than this are nobody's.
 MOST_CLASSES = 100_000
 
@@ -88,7 +94,9 @@ def model_options(trace: Trace) -> dict[str, Any]:
     nested = trace.model.get("options")
     if isinstance(nested, dict):
         return dict(nested)  # pyright: ignore[reportUnknownArgumentType]
-    return {name: trace.model[name] for name in MLP_OPTIONS if name in trace.model}
+    if is_mlp(trace):
+        return {name: trace.model[name] for name in MLP_OPTIONS if name in trace.model}
+    return {name: value for name, value in trace.model.items() if name not in _NOT_OPTIONS}
 
 
 def is_mlp(trace: Trace) -> bool:
@@ -104,18 +112,35 @@ def hidden_dims(trace: Trace) -> list[int]:
     return [dim for dim in dims if isinstance(dim, int) and dim > 0]  # pyright: ignore[reportUnknownVariableType]
 
 
+def widths(trace: Trace) -> list[int]:
+    """How many numbers pass through each place of the network that has an option for it."""
+    options = model_options(trace)
+    single = [options[name] for name in WIDTHS if isinstance(options.get(name), int)]
+    several = options.get("channels")
+    channels: list[Any] = list(several) if isinstance(several, list | tuple) else []  # pyright: ignore[reportUnknownArgumentType]
+    return [*hidden_dims(trace), *single, *(width for width in channels if isinstance(width, int))]
+
+
 def held_back_by(trace: Trace) -> str | None:
     """What in the settings keeps a network from fitting: `weight_decay`, `dropout`, `capacity`, or None."""
     decay = number(trace.config, "weight_decay")
     if decay is not None and decay >= STRONG_DECAY[optimizer(trace)]:
         return "weight_decay"
-    options = model_options(trace)
-    dropout = number(options, "dropout")
+    dropout = number(model_options(trace), "dropout")
     if dropout is not None and dropout >= STRONG_DROPOUT:
         return "dropout"
-    narrowest = min(hidden_dims(trace), default=None)
+    narrowest = min(widths(trace), default=None)
     # Labels need not be told apart from each other, as classes must.
     classes = 0 if trace.data.get("task") == "multilabel" else len(class_shares(trace))
     if narrowest is not None and narrowest < max(NARROW_UNITS, classes / 2):
         return "capacity"
-    return None
+    return "capacity" if _is_smaller_than_a_plane(trace, classes) else None
+
+
+def _is_smaller_than_a_plane(trace: Trace, classes: int) -> bool:
+    """Whether the network has clearly fewer parameters than one plane for each class would have."""
+    parameters, shapes = number(trace.model, "parameters"), trace.data.get("inputs")
+    if parameters is None or classes < 2 or not isinstance(shapes, list) or len(shapes) != 1:  # pyright: ignore[reportUnknownArgumentType]
+        return False
+    shape: list[int] = shapes[0]  # pyright: ignore[reportUnknownVariableType]
+    return parameters < SMALL_SHARE * math.prod(shape) * classes

@@ -109,6 +109,8 @@ def loss_floor(trace: Trace) -> float:
     if not 0 < smoothing < 1 or classes < 2:
         return 0.0
     off = smoothing / classes
+    if not off:  # too small for a float
+        return 0.0
     on = 1.0 - smoothing + off
     return -on * math.log(on) - (classes - 1) * off * math.log(off)
 

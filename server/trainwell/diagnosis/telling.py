@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trainwell.contract.text import plain
 from trainwell.contract.trace import EpochRecord, Trace
-from trainwell.diagnosis import logs, numbers, words
+from trainwell.diagnosis import foreign, logs, numbers, words
 from trainwell.diagnosis.phrases import NON_FINITE, OUT_OF_MEMORY
 from trainwell.diagnosis.settings import number
+
+if TYPE_CHECKING:
+    from trainwell.diagnosis.foreign import Reading
 
 WHAT_TO_TELL = (
     "Nothing known was recognised. Say in plain words what the loss does (symptoms: 'val loss rises while train loss "
@@ -31,6 +34,10 @@ TOLD_NEAR = 0.02
 # From this many rows on, the rules for curves judge, not the last values.
 FEWEST_ROWS = 5
 LONGEST_ERROR = 1000
+# Of a log's beginning, where programs tell their settings.
+LONGEST_SEARCHED = 200_000
+# Of a log's end, where a traceback stands.
+LONGEST_TRACEBACK = 20_000
 _SHOWN = ("train_loss", "val_loss", "train_accuracy", "val_accuracy")
 _ERROR = re.compile(r"Error\b|Exception\b|\bKilled\b|CUDA out of memory|can't allocate memory")
 _BLAMED = re.compile(r"\bloss|\bgrad", re.IGNORECASE)
@@ -44,12 +51,12 @@ _SETTINGS = {
 _OPTIMIZER = re.compile(r"\b(adamw|adam|sgd)\b", re.IGNORECASE)
 
 
-def told(symptoms: str | None = None, log: str | None = None, metrics: dict[str, Any] | None = None) -> Trace:
+def told(symptoms: str | None = None, log: str | Reading | None = None, metrics: dict[str, Any] | None = None) -> Trace:
     """Turn what an agent says of a run into a trace.
 
     Args:
         symptoms: What it sees, in English words, with or without numbers.
-        log: Text of a training log or of an error.
+        log: Text of a training log or of an error, or what `foreign` has read.
         metrics: Numbers by epoch and settings, see `numbers.KNOWN`; null and NaN are values.
 
     Returns:
@@ -60,16 +67,16 @@ def told(symptoms: str | None = None, log: str | None = None, metrics: dict[str,
     """
     rows, said = numbers.read(metrics) if metrics else ([], {})
     heard = words.read(symptoms) if symptoms else words.Said()
-    text = f"{log or ''}\n{symptoms or ''}"
-    logged = logs.read(text)
+    reading = foreign.read_text(log or symptoms or "") if log is None or isinstance(log, str) else log
+    text = f"{reading.text}\n{symptoms or ''}" if log else symptoms or ""
     if not rows:
-        rows = logs.as_fractions(logged.rows)
-    settings = _settings(text) | logged.settings | said
+        rows = logs.as_fractions(numbers.unmeasured(reading.rows))
+    settings = _settings(text) | reading.settings | said
     rows = _curves(rows, settings)
     data = {name: settings[name] for name in numbers.OF_DATA if name in settings}
     model = {name: settings[name] for name in numbers.OF_MODEL if name in settings}
     shown = _last_values(heard, rows)
-    said_words = words.symptoms(heard) | _from_log(log or "")
+    said_words = words.symptoms(heard) | _from_log(reading.text if log else "")
     if len(rows) < FEWEST_ROWS and "non_finite_loss" not in said_words:
         said_words |= _from_values(shown, number(data, "num_classes"), at_end=len(rows) <= 1)
     if max((shown.get(name, 0.0) for name in ("accuracy", "val_accuracy")), default=0.0) >= TOLD_GOOD:
@@ -80,6 +87,7 @@ def told(symptoms: str | None = None, log: str | None = None, metrics: dict[str,
         model=model,
         data=data,
         error=_error(text),
+        traceback=text[-LONGEST_TRACEBACK:] or None,
         told=said_words,
         told_numbers=shown,
     )
@@ -88,6 +96,7 @@ def told(symptoms: str | None = None, log: str | None = None, metrics: dict[str,
 def _settings(text: str) -> dict[str, Any]:
     """Settings that are named in passing; of several rates the highest counts."""
     found: dict[str, Any] = {}
+    text = text[:LONGEST_SEARCHED]
     for name, pattern in _SETTINGS.items():
         values = [float(value) for value in pattern.findall(text)]
         if values:
@@ -101,7 +110,7 @@ def _curves(rows: list[logs.Row], settings: dict[str, Any]) -> list[logs.Row]:
     for row in rows:
         if "lr" in row:
             settings.setdefault("lr", row["lr"])
-    kept = [row for row in rows if set(row) - {"epoch", "lr"}]
+    kept = [row for row in rows if set(row) - {"epoch", "step", "lr"}]
     if all(epoch is not None and math.isfinite(epoch) and epoch == int(epoch) for epoch in _epochs(kept)):
         return kept
     return [{name: value for name, value in row.items() if name != "epoch"} for row in kept]
@@ -112,9 +121,10 @@ def _epochs(rows: list[logs.Row]) -> list[float | None]:
 
 
 def _record(row: logs.Row, number: int) -> EpochRecord:
-    epoch = row.get("epoch")
-    fields: dict[str, Any] = {name: value for name, value in row.items() if name != "epoch"}
-    return EpochRecord(epoch=number if epoch is None else int(epoch), step=number, **fields)
+    epoch, step = row.get("epoch"), row.get("step")
+    fields: dict[str, Any] = {name: value for name, value in row.items() if name not in ("epoch", "step")}
+    known = number if step is None or not math.isfinite(step) else int(step)
+    return EpochRecord(epoch=number if epoch is None else int(epoch), step=known, **fields)
 
 
 def _last_values(heard: words.Said, rows: list[logs.Row]) -> dict[str, float]:

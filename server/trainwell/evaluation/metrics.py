@@ -5,11 +5,13 @@ None stands for a metric that these rows do not define, such as an area under th
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from trainwell.contract import intervals
+from trainwell.contract.intervals import Interval
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,18 +20,11 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-Z_95 = 1.959963984540054
+Z_95, wilson = intervals.Z_95, intervals.wilson
 PERCENTILES = (2.5, 97.5)
 MOST_RESAMPLES, FEWEST_RESAMPLES = 1000, 100
 DRAWS = 10_000_000  # rows drawn in all: many resamples of few rows, fewer of many
 ECE_BINS = 15
-
-
-class Interval(NamedTuple):
-    """A 95 % interval."""
-
-    low: float
-    high: float
 
 
 class ClassCounts(NamedTuple):
@@ -176,14 +171,6 @@ def regression_scores(true: Floats, predicted: Floats) -> dict[str, float | None
         "mae": float(np.abs(true - predicted).mean()),
         "r2": 1.0 - float(squared.mean()) / spread if varies else None,
     }
-
-
-def wilson(successes: int, total: int) -> Interval:
-    """95 % interval of a share (Wilson 1927), honest for few rows and for shares near 0 and 1."""
-    share, square = successes / total, Z_95**2
-    middle = (share + square / (2 * total)) / (1 + square / total)
-    half = Z_95 / (1 + square / total) * math.sqrt(share * (1 - share) / total + square / (4 * total**2))
-    return Interval(max(0.0, middle - half), min(1.0, middle + half))
 
 
 def num_resamples(rows: int) -> int:

@@ -10,20 +10,26 @@ import signal
 import socket
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import uvicorn
 from loguru import logger
 from mcp.server.transport_security import TransportSecuritySettings
+from starlette.responses import HTMLResponse, PlainTextResponse
+from starlette.routing import Route
 
 from trainwell.contract.errors import TrainwellError
 from trainwell.protocol.server import build_server, supervise_soon
+from trainwell.reports.page import content_policy, live_page
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
+    from mcp.server.lowlevel import Server
     from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import Response
 
     from trainwell.tools.services import Services
 
@@ -36,13 +42,16 @@ SESSION_IDLE_SECONDS = 1800.0
 IDLE_SECONDS, LEAVE_SECONDS = 30, 3
 
 
-async def serve_http(services: Services, host: str, port: int) -> None:
+async def serve_http(
+    services: Services, host: str, port: int, when_listening: Callable[[str], object] | None = None
+) -> None:
     """Serve over HTTP until a signal comes. Runs live in processes of their own and go on.
 
     Args:
         services: What the tools are given.
         host: A name of this machine to itself.
         port: 0 is any that is free; the address is told on standard error.
+        when_listening: Called with the address of the page, once it can be opened.
 
     Raises:
         TrainwellError: `host_not_allowed`, or `port_not_free`.
@@ -50,12 +59,15 @@ async def serve_http(services: Services, host: str, port: int) -> None:
     listener = _listen(host, port)
     port = listener.getsockname()[1]
     config = uvicorn.Config(
-        build_app(services, port), log_config=None, access_log=False, lifespan="on", server_header=False,
+        build_app(build_server(services), port), log_config=None, access_log=False, lifespan="on", server_header=False,
         timeout_keep_alive=IDLE_SECONDS, timeout_graceful_shutdown=LEAVE_SECONDS,
     )  # fmt: skip
     server = _Server(config)
-    sys.stderr.write(f"trainwell listens at {url(host, port)}\n")
+    page = url(host, port, "/")
+    sys.stderr.write(f"trainwell listens at {url(host, port)}; runs are shown at {page}\n")
     sys.stderr.flush()
+    if when_listening is not None:
+        when_listening(page)
     async with anyio.create_task_group() as group:
         group.start_soon(_leave_on_signal, server)
         group.start_soon(supervise_soon, services)
@@ -63,10 +75,10 @@ async def serve_http(services: Services, host: str, port: int) -> None:
         group.cancel_scope.cancel()
 
 
-def build_app(services: Services, port: int) -> Starlette:
+def build_app(server: Server[Any], port: int) -> Starlette:
     """The application that answers at a port of this machine."""
     names = [f"{_bracketed(host)}:{port}" for host in LOOPBACK]
-    return build_server(services).streamable_http_app(
+    return server.streamable_http_app(
         streamable_http_path=PATH,
         max_request_body_size=LARGEST_BODY,
         max_sessions=MOST_SESSIONS,
@@ -76,12 +88,29 @@ def build_app(services: Services, port: int) -> Starlette:
             allowed_hosts=names,
             allowed_origins=[f"http://{name}" for name in names],
         ),
+        custom_starlette_routes=[Route("/", _page), Route("/healthz", _health)],
     )
 
 
-def url(host: str, port: int) -> str:
-    """What a client is given."""
-    return f"http://{_bracketed(host)}:{port}{PATH}"
+def url(host: str, port: int, path: str = PATH) -> str:
+    """What a client is given; with the path "/" what a person is."""
+    return f"http://{_bracketed(host)}:{port}{path}"
+
+
+async def _page(_: Request) -> Response:
+    """The page of runs. It holds no data: it asks the tools, as every client does."""
+    headers = {
+        "Content-Security-Policy": content_policy(),
+        "Cache-Control": "no-cache",
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+    }
+    return HTMLResponse(live_page(), headers=headers)
+
+
+async def _health(_: Request) -> Response:
+    """Alive and able to answer; says nothing else to whoever asks."""
+    return PlainTextResponse("ok\n")
 
 
 class _Server(uvicorn.Server):

@@ -1,69 +1,93 @@
-"""The MCP server: lists the tools, passes calls on, and speaks both eras of the protocol over stdio."""
+"""The MCP server: puts its parts together, and speaks both eras of the protocol over stdio."""
 
 from __future__ import annotations
 
-import base64
-import math
 import os
 import signal
 import sys
-from dataclasses import replace
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
 from loguru import logger
-from mcp import MCPError
 from mcp.server.caching import CacheHint
 from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
-from mcp.types import INVALID_PARAMS, CallToolResult, ImageContent, ListToolsResult, TextContent
-from mcp.types import Tool as ToolListing
-from starlette.requests import Request
+from mcp.types import CallToolRequestParams
 
 from trainwell import __version__
-from trainwell.contract.errors import TrainwellError
+from trainwell.protocol.calling import Calling
+from trainwell.protocol.changes import Changes
 from trainwell.protocol.instructions import INSTRUCTIONS
 from trainwell.protocol.malformed import AnsweringStream
+from trainwell.protocol.reading import Reading
+from trainwell.protocol.run_tasks import RunTasks
+from trainwell.protocol.skills import Skills
+from trainwell.protocol.tasks import Board, Tasks
 from trainwell.runs.supervisor import supervise
-from trainwell.tools.dispatch import call_tool, find_tool
-from trainwell.tools.registry import discover, listings
+from trainwell.tools.registry import discover
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import AsyncGenerator, Mapping
 
-    from mcp.server.context import ServerRequestContext
-    from mcp.types import CallToolRequestParams, PaginatedRequestParams
-
-    from trainwell.tools.dispatch import Outcome, Progress
     from trainwell.tools.registry import Tool
     from trainwell.tools.services import Services
 
-    Context = ServerRequestContext[Any, Any]
-
-LIST_IS_FRESH_MS = 300_000
+FRESH = CacheHint(ttl_ms=300_000, scope="private")
 FIRST_ANSWER_SECONDS = 0.5
-LARGEST_PICTURE = 2_000_000  # bytes; a larger one is named by its path only
 
 
-def build_server(services: Services, tools: Mapping[str, Tool] | None = None) -> Server[Any]:
+def build_server(
+    services: Services, tools: Mapping[str, Tool] | None = None, board: Board | None = None
+) -> Server[Any]:
     """The server over these services, not yet connected to anything.
+
+    Args:
+        services: What the tools are given.
+        tools: The tools; those of this package when None.
+        board: Where tasks are kept; the store when None.
 
     Raises:
         TypeError: A tool's file and the manifest do not fit each other.
     """
-    known = discover() if tools is None else tools
-    listed = [ToolListing.model_validate(listing) for listing in listings(services.manifest, known)]
-    return Server(
+    calling = Calling(services, discover() if tools is None else tools)
+    changes, skills = Changes(services), Skills()
+    reading = Reading(services, skills)
+    server = Server(
         "trainwell",
         version=__version__,
         title="trainwell",
         instructions=INSTRUCTIONS,
-        cache_hints={"tools/list": CacheHint(ttl_ms=LIST_IS_FRESH_MS, scope="private")},
-        on_list_tools=partial(_list_tools, listed),
-        on_call_tool=partial(_call_tool, services, known),
+        cache_hints={"tools/list": FRESH, "prompts/list": FRESH, "resources/templates/list": FRESH},
+        lifespan=partial(_watching, changes),
+        on_list_tools=calling.list,
+        on_list_prompts=reading.prompts,
+        on_get_prompt=reading.prompt,
+        on_list_resources=reading.resources,
+        on_list_resource_templates=reading.templates,
+        on_read_resource=reading.resource,
+        on_completion=reading.complete,
+        on_subscribe_resource=changes.subscribe,
+        on_unsubscribe_resource=changes.unsubscribe,
+        on_subscriptions_listen=changes.listen,
     )
+    skills.join(server)
+    with_tasks = Tasks(board or RunTasks(services)).join(server, calling.call)
+    server.add_request_handler("tools/call", CallToolRequestParams, with_tasks)
+    return server
+
+
+@asynccontextmanager
+async def _watching(changes: Changes, _: Server[Any]) -> AsyncGenerator[dict[str, Any]]:
+    """Look for changes as long as the server lives."""
+    async with anyio.create_task_group() as group:
+        group.start_soon(changes.watch)
+        try:
+            yield {}
+        finally:
+            changes.close()
+            group.cancel_scope.cancel()
 
 
 async def serve(services: Services) -> None:
@@ -97,67 +121,3 @@ async def _leave_on_signal() -> None:
             logger.info("leaving on {}", signal.Signals(number).name)
             sys.stderr.flush()
             os._exit(0)
-
-
-async def _list_tools(listed: list[ToolListing], _: Context, params: PaginatedRequestParams | None) -> ListToolsResult:
-    if params is not None and params.cursor is not None:
-        raise MCPError(INVALID_PARAMS, "Unknown cursor: all tools come in one page.")
-    return ListToolsResult(tools=listed)
-
-
-async def _call_tool(
-    services: Services, tools: Mapping[str, Tool], context: Context, params: CallToolRequestParams
-) -> CallToolResult:
-    try:
-        find_tool(params.name, tools)
-    except TrainwellError as error:
-        message = " ".join(part for part in (error.message, error.hint) if part)
-        raise MCPError(INVALID_PARAMS, message, error.to_json()) from error
-    arguments = params.arguments or {}
-    if client := _client(context):
-        services = replace(services, client=client)
-    outcome = await call_tool(services, params.name, arguments, _progress(context), tools=tools)
-    content: list[Any] = [TextContent(type="text", text=outcome.text)]
-    if outcome.picture is not None and arguments.get("plot"):
-        content += await _image(outcome.picture)
-    return _result(outcome, content)
-
-
-def _client(context: Context) -> str | None:
-    """Who asks over HTTP, for the turns that clients take in the queue: its session, else its connection."""
-    request = context.request
-    if not isinstance(request, Request):
-        return None
-    if session := request.headers.get("mcp-session-id"):
-        return f"http {session[:32]}"
-    return f"http {request.client.host}:{request.client.port}" if request.client else None
-
-
-def _result(outcome: Outcome, content: list[Any]) -> CallToolResult:
-    return CallToolResult(content=content, structured_content=outcome.structured, is_error=outcome.is_error)
-
-
-async def _image(picture: Path) -> list[ImageContent]:
-    """The picture as a part of the answer; an answer without it is better than none."""
-    try:
-        png = await anyio.Path(picture).read_bytes()
-    except OSError as error:
-        logger.warning("cannot read the picture {}: {}", picture, error)
-        return []
-    if len(png) > LARGEST_PICTURE:
-        logger.warning("the picture {} has {} bytes and is not sent", picture, len(png))
-        return []
-    return [ImageContent(type="image", data=base64.b64encode(png).decode(), mime_type="image/png")]
-
-
-def _progress(context: Context) -> Progress:
-    """Passes progress on to the client; the protocol wants it to rise with every message."""
-    highest = -math.inf
-
-    async def tell(done: float, total: float | None, message: str) -> None:
-        nonlocal highest
-        if done > highest:
-            highest = done
-            await context.session.report_progress(done, total, message)
-
-    return tell

@@ -38,6 +38,7 @@ from trainwell.store.workspace import Workspace
 from trainwell.training.fit import FitJob, FitOutcome, fit
 from trainwell.training.seeding import derive
 from trainwell.training.streams import OwnRandom
+from trainwell.worker import data_facts
 from trainwell.worker.failures import cause_of
 from trainwell.worker.failures import told as told_error
 from trainwell.worker.recorder import Recorder
@@ -274,17 +275,26 @@ class _Carried:
             self._show(record)
             recorder.epoch(record)
 
+        train, validation = as_arrays(self.described.train), as_arrays(self.described.validation)
+
+        def first_step() -> None:
+            recorder.first_step()
+            streamed = self.loaded.stream is not None
+            data_facts.look(self.place, self.store, run, self.spec.data, train, validation, ordered=streamed)
+
         outcome = fit(
             FitJob(
                 spec=self.spec,
                 module=self.model,
-                train=as_arrays(self.described.train),
-                validation=as_arrays(self.described.validation),
+                train=train,
+                validation=validation,
                 folder=self.place.run_dir(run) / "checkpoints",
                 stream=self._stream(),
                 adjustments=self.changes,
-                on_first_step=recorder.first_step,
+                on_first_step=first_step,
                 on_epoch=on_epoch,
+                on_signals=recorder.signals,
+                on_facts=recorder.facts,
                 on_progress=recorder.progress,
                 should_stop=lambda: INTERRUPTED if self.interrupts else recorder.should_stop(),
                 on_save=recorder.flush,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from loguru import logger
 
 from trainwell.contract.specs import RunSpec
-from trainwell.contract.trace import AttemptRecord, EpochRecord
+from trainwell.contract.trace import AttemptRecord, EpochRecord, SignalRecord
 from trainwell.runs.lifecycle import FINAL
 from trainwell.store.atomic import place, write_synced
 
@@ -32,6 +32,8 @@ def keep(workspace: Workspace, store: Store, run: str) -> None:
         "row": store.runs.get(run),
         "attempts": [asdict(one) for one in store.history.attempts(run)],
         "epochs": [asdict(one) for one in store.history.epochs(run)],
+        "signals": [asdict(one) for one in store.history.signals(run)],
+        "facts": store.history.facts(run),
     }
     content = json.dumps(known).encode()
     try:
@@ -53,6 +55,7 @@ def put_back(store: Store, folder: Path) -> bool:
         spec = RunSpec.model_validate_json(row["spec"])
         attempts = [AttemptRecord(**one) for one in known["attempts"]]
         epochs = [EpochRecord(**one) for one in known["epochs"]]
+        signals = [SignalRecord(**one) for one in known.get("signals", ())]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
     if spec.run != folder.name:
@@ -65,6 +68,8 @@ def put_back(store: Store, folder: Path) -> bool:
         for attempt in attempts:
             store.history.put_attempt(spec.run, attempt)
         store.history.put_epochs(spec.run, epochs)
+        store.history.put_signals(spec.run, signals)
+        store.history.put_facts(spec.run, known.get("facts", {}))
         store.artifacts.put_model(spec.model)
         store.artifacts.put_data(spec.data)
     return True

@@ -36,6 +36,7 @@ def trace_of(store: Store, run: str, *, finished: bool | None = None) -> Trace:
     resolved = {name: row["plan"][name] for name in ("batch_size", "precision", "total_steps") if name in row["plan"]}
     return Trace(
         epochs=tuple(store.history.epochs(run)),
+        signals=tuple(store.history.signals(run)),
         attempts=tuple(attempts),
         config={
             **spec.config.model_dump(),
@@ -59,8 +60,11 @@ def trace_of(store: Store, run: str, *, finished: bool | None = None) -> Trace:
             "baseline": spec.data.baseline.value,
             "chance_loss": spec.data.encoding.get("chance_loss"),
             "warnings": [warning.code for warning in spec.data.warnings],
+            "suspect_columns": {warning.code: warning.column for warning in spec.data.warnings if warning.column},
+            "asked": spec.data.encoding.get("asked"),
             "inputs": [list(tensor.shape) for tensor in spec.data.inputs],
         },
+        facts=store.history.facts(run),
         error=row["message"],
         # No call of a tool could repeat a run of a Python program.
         handles={"run": run, **({"model": row["model"], "data": row["data"]} if ours else {})},

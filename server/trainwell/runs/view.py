@@ -9,8 +9,9 @@ from pydantic import Field
 
 from trainwell.contract.errors import next_call
 from trainwell.contract.specs import RunSpec, Spec
-from trainwell.contract.text import rounded
+from trainwell.contract.text import duration, rounded
 from trainwell.runs.attempts import worked
+from trainwell.runs.experiments import Experiment, Repeats, experiment_of, lines, repeats_of
 from trainwell.runs.lifecycle import CARRIED, FINAL, WAITING
 from trainwell.runs.liveness import silence
 from trainwell.store.queue import PRIORITIES
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 MOST_FINDINGS = 3
 MOST_NOTES = 6
+MOST_LINES = 5
 #: Always told beside the manifest's own metrics.
 ALSO_TOLD = ("val_r2", "val_rmse", "val_f1", "lr", "grad_norm", "samples_per_second")
 #: A carried run without a word for this long, or for so many of its usual epochs, is called stalled.
@@ -53,6 +55,18 @@ class ShortAttempt(Spec):
     changes: dict[str, Any] = Field(default_factory=dict)
 
 
+class Tuning(Spec):
+    """How far a search is; `best` are the values of the best trial, which the run trains with once it is over."""
+
+    over: bool
+    trials: int
+    pruned: int = 0
+    failed: int = 0
+    best_score: float | None = None
+    best: dict[str, Any] | None = None
+    seconds_left: float | None = None
+
+
 class RunView(Spec):
     """State, progress and judgement of a run."""
 
@@ -69,7 +83,11 @@ class RunView(Spec):
     attempts: list[ShortAttempt] = Field(default_factory=list)
     findings: list[ShortFinding] = Field(default_factory=list)
     notes: list[str] = Field(default_factory=list)
+    tuning: Tuning | None = None
     parent: str | None = None
+    reproduces: str | None = None
+    experiment: Experiment | None = None
+    repeats: Repeats | None = None
     after: str | None = None
     priority: str | None = None
     place: str | None = None
@@ -108,7 +126,28 @@ def view(store: Store, run: str) -> RunView:
         ],
         findings=[shorten(finding) for finding in store.history.findings(run)[:MOST_FINDINGS]],
         notes=[*_notes(last, row), *(note for one in attempts for note in one.notes)][:MOST_NOTES],
+        experiment=experiment_of(store, row, spec.data.score_name),
+        repeats=repeats_of(store, row, spec.data.score_name),
+        tuning=_tuning(row, spec),
         **_standing(store, row),
+    )
+
+
+def _tuning(row: Row, spec: RunSpec) -> Tuning | None:
+    told = row["plan"].get("tuning")
+    if told is None or spec.search is None:
+        return None
+    trials: list[dict[str, Any]] = told["trials"]
+    best = max((one for one in trials if one["state"] == "done"), key=lambda one: (one["score"], -one["loss"]),
+               default=None)  # fmt: skip
+    return Tuning(
+        over=told["over"],
+        trials=len(trials),
+        pruned=sum(one["state"] == "pruned" for one in trials),
+        failed=sum(one["state"] == "failed" for one in trials),
+        best_score=None if best is None else _number(best["score"]),
+        best=None if best is None else best["values"],
+        seconds_left=None if told["over"] else round(max(0.0, spec.search.seconds - told["seconds"]), 1),
     )
 
 
@@ -118,6 +157,7 @@ def _standing(store: Store, row: Row) -> dict[str, Any]:
     usual = row["priority"] == PRIORITIES["normal"]
     return {
         "parent": row["parent"],
+        "reproduces": row["reproduces"],
         "after": row["after"] if waits else None,
         "priority": None if usual else next(word for word, level in PRIORITIES.items() if level == row["priority"]),
         "place": row["place"] if row["state"] in CARRIED else None,
@@ -146,20 +186,32 @@ def summary(seen: RunView, score_name: str) -> str:
     if seen.state in FINAL:
         best = f", best {score_name} {rounded(score)} at epoch {int(seen.best['epoch'] or 0)}" if seen.best else ""
         why = f" ({seen.reason})" if seen.reason != seen.state else ""
-        line = f"{seen.run} {seen.state}{why} at {where}{best}, {rounded(seen.seconds, 3)} s."
+        line = f"{seen.run} {seen.state}{why} at {where}{best}, {duration(seen.seconds)}."
     elif seen.state in WAITING:
         turn = f", waits for {seen.after}." if seen.after else f", number {seen.position} in the queue."
         line = f"{seen.run} {seen.state}" + (f": {seen.reason}" if seen.reason else turn)
     else:
-        eta = f", about {seen.eta_seconds:.0f} s left" if seen.eta_seconds is not None else ""
+        eta = f", about {duration(seen.eta_seconds)} left" if seen.eta_seconds is not None else ""
         now = ", ".join(f"{name} {rounded(seen.metrics.get(name))}" for name in ("train_loss", "val_loss", score_name)
                         if name in seen.metrics)  # fmt: skip
         line = f"{seen.run} {seen.state}, {where} ({seen.progress:.0%}){eta}" + (f": {now}." if now else ".")
-    lines = [
+    told = [
         line,
+        *lines(seen.repeats, seen.experiment),
+        *([_told(seen.tuning, score_name)] if seen.tuning else []),
         *(f"{one.severity}: {one.symptom}" + (f" Fix: {one.fix}" if one.fix else "") for one in seen.findings),
     ]
-    return "\n".join(lines[:4])
+    return "\n".join(told[:MOST_LINES])
+
+
+def _told(tuning: Tuning, score_name: str) -> str:
+    """The search in a line."""
+    cut = f" ({tuning.pruned} cut short)" if tuning.pruned else ""
+    values = ", ".join(
+        f"{name} {rounded(value) if isinstance(value, float) else value}" for name, value in (tuning.best or {}).items()
+    )
+    best = f", best {score_name} {rounded(tuning.best_score)} with {values}" if tuning.best else ""
+    return f"Search {'over' if tuning.over else 'at work'}: {tuning.trials} trials{cut}{best}."
 
 
 def next_step(seen: RunView) -> dict[str, Any]:
@@ -167,6 +219,8 @@ def next_step(seen: RunView) -> dict[str, Any]:
     urgent = next((one.next_call for one in seen.findings if one.severity == "critical" and one.next_call), None)
     if seen.state not in FINAL:
         return next_call("get_run", run=seen.run, wait_seconds=20)
+    if seen.state == "stopped" and seen.tuning and not seen.tuning.over:
+        return next_call("resume_run", run=seen.run)
     if seen.state == "failed" or seen.best is None:
         return urgent or next_call("diagnose", run=seen.run)
     return urgent or next_call("evaluate", run=seen.run)

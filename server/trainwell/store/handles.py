@@ -40,6 +40,12 @@ def content_handle(kind: str, name: str, content: str) -> str:
     return f"{kind}_{slug(name)}_{hashlib.sha256(content.encode()).hexdigest()[:6]}"
 
 
+def newest_handles(database: Database, kind: str) -> list[str]:
+    """The newest handles of a kind, at most a thousand, newest first."""
+    sql = f"SELECT handle FROM {TABLES[kind]} ORDER BY created_at DESC, rowid DESC LIMIT 1000"  # noqa: S608
+    return [row["handle"] for row in database.rows(sql)]
+
+
 def find_handle(database: Database, kind: str, text: str, argument: str) -> str:
     """The one handle that `text` means.
 
@@ -47,10 +53,7 @@ def find_handle(database: Database, kind: str, text: str, argument: str) -> str:
         TrainwellError: `unknown_handle`, `ambiguous_handle`.
     """
     table = TABLES[kind]
-    newest = [
-        row["handle"]
-        for row in database.rows(f"SELECT handle FROM {table} ORDER BY created_at DESC, rowid DESC LIMIT 1000")  # noqa: S608
-    ]
+    newest = newest_handles(database, kind)
     if text == "latest" and newest:
         return newest[0]
     if database.row(f"SELECT handle FROM {table} WHERE handle = ?", text):  # noqa: S608

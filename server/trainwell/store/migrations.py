@@ -15,7 +15,7 @@ from trainwell.store.atomic import place
 if TYPE_CHECKING:
     from pathlib import Path
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 def scripts_after(version: int) -> list[str]:

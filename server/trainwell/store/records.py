@@ -1,13 +1,13 @@
-"""Rows of a run's history: attempts, epochs, findings."""
+"""Rows of a run's history: attempts, epochs, signals, facts, findings."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from trainwell.contract.findings import Finding
-from trainwell.contract.trace import AttemptRecord, EpochRecord
+from trainwell.contract.trace import AttemptRecord, EpochRecord, SignalRecord
 from trainwell.store.database import Database, to_json
 
 if TYPE_CHECKING:
@@ -54,6 +54,31 @@ class History:
         """How many epochs were finished and recorded."""
         last = self.last_epoch(run)
         return last.epoch if last else 0
+
+    def put_signals(self, run: str, records: Iterable[SignalRecord]) -> None:
+        """Enter steps that were looked at; one that is repeated after a retry replaces the one before."""
+        for record in records:
+            row = {"run": run, "step": record.step, "record": to_json(asdict(record))}
+            self._database.insert("signals", row, replace=True)
+
+    def signals(self, run: str) -> list[SignalRecord]:
+        """All steps that were looked at, in order."""
+        found = self._database.rows("SELECT record FROM signals WHERE run = ? ORDER BY step", run)
+        return [SignalRecord(**json.loads(row["record"])) for row in found]
+
+    def forget_signals_from(self, run: str, step: int) -> None:
+        """Remove what an attempt measured behind the step that the next one goes on from."""
+        self._database.execute("DELETE FROM signals WHERE run = ? AND step >= ?", run, step)
+
+    def put_facts(self, run: str, facts: dict[str, Any]) -> None:
+        """Add to what is known of a run before anything is learnt; a name that is there is replaced."""
+        row = {"run": run, "facts": to_json(self.facts(run) | facts)}
+        self._database.insert("facts", row, replace=True)
+
+    def facts(self, run: str) -> dict[str, Any]:
+        """What is known, by name; see `Trace.facts`."""
+        row = self._database.row("SELECT facts FROM facts WHERE run = ?", run)
+        return json.loads(row["facts"]) if row else {}
 
     def set_findings(self, run: str, findings: Sequence[Finding]) -> None:
         """Replace the findings of a run; they are kept in their order of importance."""

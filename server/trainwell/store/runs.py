@@ -14,7 +14,7 @@ from trainwell.store.queue import PRIORITIES, needs_word
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-JSON_COLUMNS = ("arguments", "plan", "tags", "best_metrics", "owner")
+JSON_COLUMNS = ("arguments", "plan", "tags", "best_metrics", "owner", "changed")
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,25 @@ class Queueing:
     after: str | None = None
 
 
+@dataclass(frozen=True)
+class Origin:
+    """Where a run comes from.
+
+    Attributes:
+        parent: The run that it goes on with, or that it is compared with.
+        hypothesis: What is expected of it, in the words of whoever started it.
+        changed: What was changed against the parent: [before, now] by name.
+        repeats: The group of runs that differ in their seed only: the handle of its first.
+        reproduces: The run that it trains again, from the same seed.
+    """
+
+    parent: str | None = None
+    hypothesis: str | None = None
+    changed: dict[str, Any] | None = None
+    repeats: str | None = None
+    reproduces: str | None = None
+
+
 class Runs:
     """Reads and writes runs. Whether a move is legal is `runs.lifecycle`'s business."""
 
@@ -42,10 +61,10 @@ class Runs:
 
     def add(
         self, spec: RunSpec, *, name: str, arguments: Row, plan: Row, tags: Sequence[str], key: str | None,
-        queueing: Queueing | None = None, parent: str | None = None,
+        queueing: Queueing | None = None, origin: Origin | None = None,
     ) -> None:  # fmt: skip
         """Enter a queued run."""
-        how = queueing or Queueing()
+        how, comes = queueing or Queueing(), origin or Origin()
         row = {
             "handle": spec.run,
             "name": name,
@@ -64,7 +83,11 @@ class Runs:
             "client": how.client,
             "needs": needs_word(how.needs),
             "after": how.after,
-            "parent": parent,
+            "parent": comes.parent,
+            "hypothesis": comes.hypothesis,
+            "changed": None if comes.changed is None else to_json(comes.changed),
+            "repeats": comes.repeats,
+            "reproduces": comes.reproduces,
         }
         self._database.insert("runs", row)
 
@@ -73,16 +96,26 @@ class Runs:
         row = self._database.row("SELECT * FROM runs WHERE handle = ?", handle)
         if row is None:
             raise KeyError(handle)
-        return _parsed(row)
+        return parsed(row)
 
     def spec(self, handle: str) -> RunSpec:
         """The spec of a run."""
         return RunSpec.model_validate_json(self.get(handle)["spec"])
 
+    def mark(self, handle: str) -> Row | None:
+        """The few columns that say whether a run is as it was; None when there is no such run."""
+        return self._database.row(
+            "SELECT state, epoch, attempt, best_epoch, ended_at FROM runs WHERE handle = ?", handle
+        )
+
+    def newest_and_count(self) -> Row | None:
+        """Which run is the newest, and how many there are."""
+        return self._database.row("SELECT max(rowid) AS newest, count(*) AS count FROM runs")
+
     def by_key(self, key: str) -> Row | None:
         """The run that was submitted with an idempotency key."""
         row = self._database.row("SELECT * FROM runs WHERE idempotency_key = ?", key)
-        return _parsed(row) if row else None
+        return parsed(row) if row else None
 
     def in_states(self, states: Sequence[str]) -> list[Row]:
         """Runs in any of these states, oldest first."""
@@ -90,7 +123,7 @@ class Runs:
             f"SELECT * FROM runs WHERE state IN ({placeholders(states)}) ORDER BY created_at, rowid",  # noqa: S608
             *states,
         )
-        return [_parsed(row) for row in found]
+        return [parsed(row) for row in found]
 
     def page(self, filters: Row, *, by_score: bool, limit: int, offset: int) -> list[Row]:
         """Runs for a list, newest or best first. `filters` has column = value; `tag` looks into the tags."""
@@ -107,7 +140,7 @@ class Runs:
             limit,
             offset,
         )
-        return [_parsed(row) for row in found]
+        return [parsed(row) for row in found]
 
     def handles(self, states: Sequence[str]) -> list[Row]:
         """`handle` of each run in any of these states."""
@@ -131,7 +164,7 @@ class Runs:
 
     def delete(self, handle: str) -> None:
         """Remove a run and its history; call it within a transaction."""
-        for table in ("attempts", "epochs", "findings"):
+        for table in ("attempts", "epochs", "signals", "facts", "findings"):
             self._database.execute(f"DELETE FROM {table} WHERE run = ?", handle)  # noqa: S608
         self._database.execute("DELETE FROM runs WHERE handle = ?", handle)
 
@@ -162,5 +195,6 @@ class Runs:
         )
 
 
-def _parsed(row: Row) -> Row:
+def parsed(row: Row) -> Row:
+    """A row of `runs` with its JSON columns read."""
     return {name: json.loads(value) if name in JSON_COLUMNS and value else value for name, value in row.items()}

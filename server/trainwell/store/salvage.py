@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from trainwell.store.database import Database
 
 #: Those that others refer to come first.
-TABLES = ("data", "models", "runs", "attempts", "epochs", "findings", "checkpoints")
+TABLES = ("data", "models", "runs", "attempts", "epochs", "signals", "facts", "findings", "checkpoints")
 
 
 def is_damaged(path: Path) -> str | None:

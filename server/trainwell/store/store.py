@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from trainwell.store.artifacts import Artifacts
 from trainwell.store.database import Database
-from trainwell.store.handles import find_handle
+from trainwell.store.experiments import Experiments
+from trainwell.store.handles import find_handle, newest_handles
 from trainwell.store.queue import Queue
 from trainwell.store.records import History
 from trainwell.store.runs import Runs
@@ -22,13 +23,20 @@ class Store:
     queue: Queue
     history: History
     artifacts: Artifacts
+    experiments: Experiments
 
     @classmethod
     def open(cls, workspace: Workspace) -> Store:
         """Open the workspace's database, made where it is missing."""
         database = Database(workspace.database)
-        return cls(database, Runs(database), Queue(database), History(database), Artifacts(database))
+        return cls(
+            database, Runs(database), Queue(database), History(database), Artifacts(database), Experiments(database)
+        )
 
     def find(self, kind: str, text: str, argument: str) -> str:
         """The handle that an agent's words mean; `kind` is data, model, run or ckpt."""
         return find_handle(self.database, kind, text, argument)
+
+    def newest(self, kind: str) -> list[str]:
+        """The newest handles of a kind, newest first."""
+        return newest_handles(self.database, kind)

@@ -17,6 +17,7 @@ from trainwell.contract.errors import JsonObject, TrainwellError, did_you_mean
 from trainwell.contract.text import finite, quoted
 from trainwell.runs.deaths import who_holds_up
 from trainwell.tools.registry import Tool, discover
+from trainwell.tools.way_on import way_on
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -67,11 +68,12 @@ async def call_tool(
         tool = find_tool(name, discover() if tools is None else tools)
         checked = check_arguments(services.manifest.tools[tool.name], arguments)
         answer = await tool.module.call(services.with_progress(progress), _typed(tool, checked))
-        outcome = _answered(tool, answer, services)
+        outcome = outcome_of(tool, answer, services)
     except TrainwellError as error:
-        outcome = refused(_told_who(services, error) if error.code == "store_busy" else error)
+        told = _told_who(services, error) if error.code == "store_busy" else error
+        outcome = refused(_with_way_on(services, name, arguments, told))
     except Exception as error:  # noqa: BLE001  (an agent must never see a traceback)
-        outcome = refused(_internal(name, error))
+        outcome = refused(_with_way_on(services, name, arguments, _internal(name, error)))
     ending = outcome.structured["error"]["code"] if outcome.is_error else "ok"
     logger.info("{} {} in {:.0f} ms", quoted(name)[1:-1], ending, 1000 * (time.monotonic() - began))
     return outcome
@@ -104,6 +106,12 @@ def _told_who(services: Services, error: TrainwellError) -> TrainwellError:
     return error
 
 
+def _with_way_on(services: Services, tool: str, arguments: Any, error: TrainwellError) -> TrainwellError:
+    """The same refusal with a call to make next, where it names none."""
+    error.next_call = error.next_call or way_on(services.manifest, tool, arguments, error)
+    return error
+
+
 def _typed(tool: Tool, checked: JsonObject) -> Spec:
     try:
         return tool.module.Arguments.model_validate(checked)
@@ -114,7 +122,12 @@ def _typed(tool: Tool, checked: JsonObject) -> Spec:
         raise TrainwellError("invalid_arguments", message, argument=path, got=first["input"]) from error
 
 
-def _answered(tool: Tool, answer: Answer, services: Services) -> Outcome:
+def outcome_of(tool: Tool, answer: Answer, services: Services) -> Outcome:
+    """An answer as it leaves the server.
+
+    Raises:
+        TypeError: It breaks the tool's own schema.
+    """
     structured = finite(answer.model_dump(mode="json", exclude_none=True, warnings=False))
     breach = next(iter(tool.result_validator.iter_errors(structured)), None)
     if breach is not None:

@@ -9,8 +9,8 @@ from dataclasses import asdict
 from typing import Any
 
 from trainwell.contract.answers import Answer, Hints
-from trainwell.contract.findings import Finding
 from trainwell.contract.specs import Spec
+from trainwell.runs.details import details
 from trainwell.runs.lifecycle import FINAL
 from trainwell.runs.view import RunView, next_step, summary, view
 from trainwell.runs.waiting import wait_for_end
@@ -18,8 +18,6 @@ from trainwell.tools.services import Services
 
 TITLE = "Get run"
 HINTS = Hints(read_only=True, destructive=False, idempotent=True)
-MOST_POINTS = 64
-HISTORY = ("epoch", "train_loss", "val_loss", "val_accuracy", "val_f1", "val_r2", "val_rmse", "lr", "grad_norm")
 
 
 class Arguments(Spec):
@@ -51,7 +49,7 @@ async def call(services: Services, arguments: Arguments) -> Result:
         summary=summary(seen, spec.data.score_name),
         next_call=next_step(seen),
         picture=await _picture(services, seen, arguments, spec.data.score_name),
-        full=_full(services, run) if arguments.detail == "full" else None,
+        full=details(services.workspace, services.store, run) if arguments.detail == "full" else None,
     )
 
 
@@ -64,24 +62,3 @@ async def _picture(services: Services, seen: RunView, arguments: Arguments, scor
             "plot", epochs=[asdict(one) for one in epochs], path=str(path), title=seen.run, score_name=score_name
         )
     return services.workspace.shown(path) if epochs or (seen.state in FINAL and path.exists()) else None
-
-
-def _full(services: Services, run: str) -> dict[str, Any]:
-    row = services.store.runs.get(run)
-    epochs = services.store.history.epochs(run)
-    stride = max(1, -(-len(epochs) // MOST_POINTS))
-    shown = [*epochs[::stride], *([epochs[-1]] if epochs and (len(epochs) - 1) % stride else [])]
-    findings: list[Finding] = services.store.history.findings(run)
-    return {
-        "arguments": row["arguments"],
-        "plan": row["plan"],
-        "tags": row["tags"],
-        "model": row["model"],
-        "data": row["data"],
-        "log": services.workspace.shown(services.workspace.run_dir(run) / "log.txt"),
-        "timing": {name: row[name] for name in ("created_at", "started_at", "first_step_at", "ended_at")},
-        "train_seconds": sum(one.train_seconds or 0.0 for one in epochs),
-        "findings": [one.model_dump() for one in findings],
-        "history": {name: [vars(one)[name] for one in shown] for name in HISTORY
-                    if any(vars(one)[name] is not None for one in shown)},
-    }  # fmt: skip

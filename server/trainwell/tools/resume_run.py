@@ -19,7 +19,7 @@ from trainwell.runs.view import next_step, summary, view
 from trainwell.runs.waiting import wait_for_end
 from trainwell.store.atomic import remove
 from trainwell.store.handles import new_handle
-from trainwell.store.runs import Queueing
+from trainwell.store.runs import Origin, Queueing
 from trainwell.tools.asking import needs_of
 from trainwell.tools.services import Services
 
@@ -171,12 +171,18 @@ def _enter(
     with store.database.transaction():
         store.runs.add(
             spec, name=parent["name"], arguments=parent["arguments"] | changes, plan=plan, tags=parent["tags"],
-            key=None, queueing=queueing, parent=parent["handle"],
+            key=None, queueing=queueing, origin=Origin(parent["handle"], changed=_changed(services, parent, changes)),
         )  # fmt: skip
         store.runs.update(spec.run, step=at["step"], epoch=at["epoch"])
         store.history.put_epochs(
             spec.run, [one for one in store.history.epochs(parent["handle"]) if one.epoch <= at["epoch"]]
         )
+
+
+def _changed(services: Services, parent: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Each change as [before, now]."""
+    before = _config(services, parent["handle"])
+    return {name: [before[name], value] for name, value in changes.items()}
 
 
 def _told(spec: RunSpec, kept: str, at: dict[str, Any], changes: dict[str, Any]) -> str:

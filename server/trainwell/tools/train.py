@@ -8,22 +8,27 @@ to set.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 from trainwell.contract.answers import Answer, Hints
 from trainwell.contract.errors import TrainwellError, next_call
 from trainwell.contract.specs import ModelSpec, RunSpec, Spec
-from trainwell.contract.text import rounded
+from trainwell.contract.text import duration, rounded, size
+from trainwell.runs import experiments
 from trainwell.runs.record import keep
 from trainwell.runs.room import require_room
+from trainwell.runs.settings import changes, settings, settings_of
 from trainwell.runs.view import RunView, next_step, summary, view
 from trainwell.runs.waiting import wait_for_end
 from trainwell.store.handles import new_handle
-from trainwell.store.runs import Queueing
+from trainwell.store.runs import Origin, Queueing
 from trainwell.tools.asking import model_and_data, needs_of, spec_fields
 from trainwell.tools.services import Services
 
 TITLE = "Train"
+SEEDS = 2**32
+MOST_WARNINGS = 5
 HINTS = Hints(read_only=False, destructive=False, idempotent=False)
 
 
@@ -60,12 +65,16 @@ class Arguments(Spec):
     idempotency_key: str | None = None
     priority: str
     after: str | None = None
+    repeats: int = 1
+    hypothesis: str | None = None
+    parent: str | None = None
 
 
 class Result(Answer):
     """The run, and what to expect of it."""
 
     run: str
+    repeats: list[str] | None = None
     state: str
     position: int
     expected: dict[str, Any]
@@ -74,34 +83,76 @@ class Result(Answer):
 
 
 async def call(services: Services, arguments: Arguments) -> Result:
-    """Plan with two timed steps, enter the run, start it if there is a place."""
+    """Plan with two timed steps, enter the run (and its repeats), start what there is a place for."""
     if arguments.idempotency_key and (row := services.store.runs.by_key(arguments.idempotency_key)):
         return await _answer(services, arguments, row["handle"], row["plan"], again=True)
     require_room(services.workspace, services.store)
+    parent = _parent(services, arguments)
     asked = _asked(services, arguments)
     plan = await services.ask("plan", spec=asked)
     spec = RunSpec.model_validate({**asked, "config": plan.pop("config")})
     given = _as_given(services, arguments) | {"model": spec.model.handle, "train_loader": spec.data.handle}
-    entered = _enter(services, arguments, spec, given, plan)
+    now = settings_of(spec, plan)
+    warnings = experiments.warnings(services.store, now, set(given), parent=parent)
+    origin = Origin(parent, arguments.hypothesis, _changed(services, parent, now, set(given)))
+    specs = _over_seeds(arguments, spec)
+    entered = _enter(services, arguments, specs, given, plan, origin)
     if entered != spec.run:  # another call with this key was faster
         return await _answer(services, arguments, entered, services.store.runs.get(entered)["plan"], again=True)
-    keep(services.workspace, services.store, spec.run)
+    for one in specs:
+        keep(services.workspace, services.store, one.run)
     services.start_waiting()
-    return await _answer(services, arguments, spec.run, plan, again=False)
+    return await _answer(services, arguments, spec.run, plan, again=False, warnings=warnings)
 
 
-def _enter(services: Services, arguments: Arguments, spec: RunSpec, given: dict[str, Any], plan: dict[str, Any]) -> str:
-    """Enter the run, unless its key has one by now. Returns: the run of that key."""
+def _parent(services: Services, arguments: Arguments) -> str | None:
+    """The run to compare with: as given, else, for a hypothesis, the newest that has ended on the same data."""
+    if arguments.parent is not None:
+        return services.find("run", arguments.parent, "parent")
+    if arguments.hypothesis is None:
+        return None
+    data = services.find("data", arguments.train_loader, "train_loader")
+    earlier = services.store.experiments.ended_on(data, 1)
+    return earlier[-1]["handle"] if earlier else None
+
+
+def _changed(services: Services, parent: str | None, now: dict[str, Any], given: set[str]) -> dict[str, Any] | None:
+    """What was changed on purpose against the parent."""
+    if parent is None:
+        return None
+    return changes(settings(services.store, parent), now, given | set(services.store.runs.get(parent)["arguments"]))
+
+
+def _over_seeds(arguments: Arguments, spec: RunSpec) -> list[RunSpec]:
+    """The run, and as many more with the seeds behind its own as were asked for."""
+    more = range(1, arguments.repeats)
+    seeds = [(spec.config.seed + number) % SEEDS for number in more]
+    handles = [new_handle("run", arguments.name or f"{spec.data.name}-{spec.model.name}") for _ in more]
+    configs = [spec.config.model_copy(update={"seed": seed}) for seed in seeds]
+    return [spec, *(
+        spec.model_copy(update={"run": run, "config": config}) for run, config in zip(handles, configs, strict=True)
+    )]  # fmt: skip
+
+
+def _enter(
+    services: Services, arguments: Arguments, specs: list[RunSpec], given: dict[str, Any], plan: dict[str, Any],
+    origin: Origin,
+) -> str:  # fmt: skip
+    """Enter the run and its repeats, unless its key has one by now. Returns: the run of that key."""
     runs, key = services.store.runs, arguments.idempotency_key
-    queueing = _queueing(services, arguments, spec)
+    first = specs[0].run
+    queueing = _queueing(services, arguments, specs[0])
     with services.store.database.transaction():
         if key and (row := runs.by_key(key)):
             return row["handle"]
-        runs.add(
-            spec, name=arguments.name or spec.run, arguments=given, plan=plan, tags=arguments.tags or [], key=key,
-            queueing=queueing,
-        )  # fmt: skip
-    return spec.run
+        for spec in specs:
+            seeded = given | ({"seed": spec.config.seed} if spec.config.seed else {})
+            runs.add(
+                spec, name=arguments.name or spec.run, arguments=seeded, plan=plan, tags=arguments.tags or [],
+                key=key if spec.run == first else None, queueing=queueing,
+                origin=replace(origin, repeats=first if len(specs) > 1 else None),
+            )  # fmt: skip
+    return first
 
 
 def _queueing(services: Services, arguments: Arguments, spec: RunSpec) -> Queueing:
@@ -143,7 +194,7 @@ def _start_from(services: Services, checkpoint: str | None, model: ModelSpec) ->
 def _as_given(services: Services, arguments: Arguments) -> dict[str, Any]:
     """The arguments that differ from the manifest's defaults: what an agent would say to get this run again."""
     defaults = services.manifest.defaults("train")
-    left_out = {"wait_seconds", "idempotency_key"}
+    left_out = {"wait_seconds", "idempotency_key", "repeats", "hypothesis", "parent"}
     return {
         name: value
         for name, value in arguments.model_dump(exclude_none=True).items()
@@ -151,21 +202,34 @@ def _as_given(services: Services, arguments: Arguments) -> dict[str, Any]:
     }
 
 
-async def _answer(services: Services, arguments: Arguments, run: str, plan: dict[str, Any], *, again: bool) -> Result:
+async def _answer(
+    services: Services, arguments: Arguments, run: str, plan: dict[str, Any], *, again: bool,
+    warnings: list[str] | None = None,
+) -> Result:  # fmt: skip
     if arguments.wait_seconds:
         await wait_for_end(services.store, run, arguments.wait_seconds, services.progress)
+    return _as_it_is(services, run, plan, again=again, warnings=warnings or [])
+
+
+def look(services: Services, run: str) -> Result:
+    """What the call that made a run would answer now; a client that follows it as a task is told this."""
+    return _as_it_is(services, run, services.store.runs.get(run)["plan"], again=False, warnings=[])
+
+
+def _as_it_is(services: Services, run: str, plan: dict[str, Any], *, again: bool, warnings: list[str]) -> Result:
     seen = view(services.store, run)
     spec = services.store.runs.spec(run)
     position = services.store.queue.position(run) + 1 if seen.state == "queued" else 0
-    warnings = [f"{one.code}: {one.message}" for one in spec.data.warnings]
+    known = [*warnings, *(f"{one.code}: {one.message}" for one in spec.data.warnings)]
     return Result(
-        summary=_told(seen, spec, plan, position=position, again=again),
+        summary=_told(seen, spec, plan, position=position, again=again, warnings=warnings),
         run=run,
+        repeats=seen.repeats.members if seen.repeats else None,
         state=seen.state,
         position=position,
         expected={name: plan[name] for name in EXPECTED if name in plan},
         decisions=plan["decisions"],
-        warnings=warnings[:5],
+        warnings=known[:MOST_WARNINGS],
         next_call=next_step(seen),
     )
 
@@ -174,17 +238,21 @@ EXPECTED = ("batch_size", "steps_per_epoch", "total_steps", "device", "precision
             "expected_initial_loss", "measured_initial_loss")  # fmt: skip
 
 
-def _told(seen: RunView, spec: RunSpec, plan: dict[str, Any], *, position: int, again: bool) -> str:
+def _told(
+    seen: RunView, spec: RunSpec, plan: dict[str, Any], *, position: int, again: bool, warnings: list[str]
+) -> str:
     seconds = plan["seconds_per_epoch"] * spec.config.epochs
-    most = f"{math.ceil(seconds)} s" if seconds < 120 else f"{math.ceil(seconds / 60)} min"
+    most = duration(math.ceil(seconds))
     where = f"{position - 1} runs before it" if position > 1 else seen.state
     first = summary(seen, spec.data.score_name).splitlines()[0] if again or seen.best else f"{seen.run}: {where}."
     lines = [
         f"This key has a run already: {first}" if again else first,
         f"Expect at most {most} for {spec.config.epochs} epochs on {plan['device']}, "
-        f"{plan['memory_bytes'] / 2**20:.0f} MB, first loss near {rounded(plan['expected_initial_loss'], 3)} "
+        f"{size(plan['memory_bytes'])}, first loss near {rounded(plan['expected_initial_loss'], 3)} "
         f"(measured {rounded(plan['measured_initial_loss'], 3)}).",
     ]
     if spec.data.warnings:
         lines.append(f"The data warned of {', '.join(sorted({one.code for one in spec.data.warnings}))}.")
-    return "\n".join(lines)
+    if seen.repeats:
+        lines.append(f"{seen.repeats.runs} runs that differ in their seed only; get_run of any tells mean and spread.")
+    return "\n".join([*lines, *warnings[:1]])

@@ -14,18 +14,19 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from trainwell.contract.trace import EpochRecord
 from trainwell.training.averaging import gather_statistics
 from trainwell.training.batches import augmented
 from trainwell.training.errors import NonFiniteLoss
 from trainwell.training.preparing import Loop, prepare
 from trainwell.training.pulse import Pulse
+from trainwell.training.recording import epoch_record
 from trainwell.training.saving import resume, save
 from trainwell.training.schedules import FALLING
 from trainwell.training.seeding import deterministic, seed_epoch
 from trainwell.training.stopping import out_of_patience
 from trainwell.training.telemetry import EpochTotals
-from trainwell.training.validation import validate
+from trainwell.training.validation import fitted, tallied
+from trainwell.training.watching import next_close, step_closely, watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from trainwell.contract.specs import RunSpec
+    from trainwell.contract.trace import EpochRecord, SignalRecord
     from trainwell.training.batches import Arrays
     from trainwell.training.losses import Metrics
     from trainwell.training.streams import Stream
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
 SUPERSEDED = "superseded"
 # Seconds between two looks at the outside world, two progress reports, two readings of the device.
 LOOK_SECONDS, PROGRESS_SECONDS, READ_SECONDS = 0.1, 0.2, 1.0
+# How often in a run a sample of the training rows is judged where nothing but the rules needs that.
+MOST_FITTED = 20
 
 
 def _nothing(*_: Any) -> None:
@@ -62,6 +66,9 @@ class FitJob:
         adjustments: What retries changed: `lr`, `grad_clip`, `micro_batch_divisor`.
         on_first_step: Called once, after the first optimizer step.
         on_epoch: Called with each epoch's record; after a kill the last epochs may come again.
+        on_signals: Called with steps that were looked at closely, about once a second.
+        on_facts: Called once, with what the network showed before its first step; see `Trace.facts`.
+        watch: Whether to look at steps closely at all; it changes no number of the training.
         on_progress: Called with (step, total steps, epoch) at most every 0.2 s.
         should_stop: Asked every 0.1 s and after each epoch; a word ends the run in good order for that reason.
         on_save: Called before a checkpoint is written: what was reported so far must outlive it.
@@ -80,6 +87,9 @@ class FitJob:
     adjustments: dict[str, Any] = field(default_factory=dict[str, Any])
     on_first_step: Callable[[], None] = _nothing
     on_epoch: Callable[[EpochRecord], None] = _nothing
+    on_signals: Callable[[list[SignalRecord]], None] = _nothing
+    on_facts: Callable[[dict[str, Any]], None] = _nothing
+    watch: bool = True
     on_progress: Callable[[int, int, int], None] = _nothing
     should_stop: Callable[[], str | None] = _nothing
     on_save: Callable[[], None] = _nothing
@@ -134,12 +144,15 @@ def fit(job: FitJob) -> FitOutcome:
     with deterministic(config.deterministic), _one_thread():
         loop = prepare(job)
         resumed = resume(loop)
+        if job.watch:
+            loop.watcher = watch(loop)
         try:
             reason = _epochs(loop)
         except BaseException as error:
-            # What is on its way to the disk gets there, so that the next attempt finds it.
+            # What is on its way to the disk gets there, so that the next attempt finds it; and what was reported.
             with suppress(Exception):
                 loop.saver.wait()
+                loop.job.on_save()
             if not isinstance(error, NonFiniteLoss | RuntimeError | MemoryError):
                 raise
             # A device that has failed may refuse this too; the first error is the one to tell.
@@ -206,6 +219,7 @@ def _train_epoch(loop: Loop) -> str | None:
     loop.stepper.optimizer.thaw(epoch)
     rates = loop.rates()
     probe_at = start + len(rates) // 2
+    close_at = next_close(loop, start, probe_at)
     step, pending, clock = loop.stepper, loop.pending, time.perf_counter
     average = loop.average if loop.average is not None and loop.average.each_step else None
     pulse = loop.job.pulse
@@ -213,17 +227,20 @@ def _train_epoch(loop: Loop) -> str | None:
     loop.start_clock()
     now = clock()
     for number, (*inputs, target) in enumerate(_batches(loop, epoch, start), start):
-        if number == probe_at:
-            loss, norm, loop.update_ratio = step.probed(inputs, target, rates[number - start])
+        loop.totals.data_seconds += clock() - now
+        rate, close = rates[number - start], number == close_at
+        if close:
+            loss, norm = step_closely(loop, inputs, target, rate, number, probe_at)
+            close_at = next_close(loop, number + 1, probe_at)
         else:
-            loss, norm = step(inputs, target, rates[number - start])
+            loss, norm = step(inputs, target, rate)
         if average is not None:
             average.after_step()
         pending.losses.append(loss)
         pending.norms.append(norm)
         pulse.beats += 1
         before, now = now, clock()
-        if loop.tuner is not None:
+        if loop.tuner is not None and not close:
             loop.tune(now - before)
         if now >= loop.look_at:
             loop.within = number + 1
@@ -277,18 +294,18 @@ def _end_epoch(loop: Loop) -> None:
     if loop.average is not None:
         loop.average.after_epoch(loop.epoch + 1)
     with _judged(loop):
-        metrics = _validated(loop)
+        metrics, judged = _validated(loop)
         loop.epoch, loop.within, loop.was_read = loop.epoch + 1, 0, 0
         loop.last_metrics = metrics
-        if loop.best.judge(metrics[loop.task.score_name], metrics, loop.epoch, loop.step):
+        if loop.best.judge(metrics[loop.task.score_name], metrics, loop.epoch, loop.step, loop.validation.count):
             loop.kept.keep_best()
-        train_accuracy = _train_accuracy(loop)
+        judged |= _fitted(loop)
     if loop.schedule.name == "plateau" and loop.plateau.judge(metrics["val_loss"]):
         loop.job.log(f"The validation loss stopped falling: learning rate times {loop.plateau.factor:.2g}.")
     if loop.schedule.name in FALLING and _out_of_patience(loop):
         _come_to_an_end(loop)
     loop.totals.seconds += time.perf_counter() - start
-    record = _record(loop, metrics, train_accuracy)
+    record = epoch_record(loop, metrics, judged)
     loop.totals, loop.update_ratio = EpochTotals(), None
     loop.job.on_epoch(record)
     if loop.saver.due():
@@ -317,40 +334,22 @@ def _judged(loop: Loop) -> Generator[None]:
         yield
 
 
-def _validated(loop: Loop) -> Metrics:
-    metrics = validate(loop.module, loop.task, loop.validation, loop.validation_chunk, loop.job.pulse.beat)
+def _validated(loop: Loop) -> tuple[Metrics, dict[str, Any]]:
+    """The metrics of validation, and how the classes fared."""
+    task, rows = loop.task, loop.validation
+    tallies = tallied(loop.module, task, rows, loop.validation_chunk, loop.job.pulse.beat)
+    metrics = task.metrics(tallies, rows.count)
     if not math.isfinite(metrics["val_loss"]):
         raise NonFiniteLoss(loop.step, loop.epoch + 1, "val_loss")
-    return metrics
+    return metrics, task.classes(tallies)
 
 
-def _train_accuracy(loop: Loop) -> float | None:
-    """Accuracy on a sample of the training rows as validation sees it: what overfitting is measured by."""
-    if loop.training_sample is None:
-        return None
-    chunk, beat = loop.validation_chunk, loop.job.pulse.beat
-    return validate(loop.module, loop.task, loop.training_sample, chunk, beat)["val_accuracy"]
-
-
-def _record(loop: Loop, metrics: Metrics, train_accuracy: float | None) -> EpochRecord:
-    totals = loop.totals
-    device = loop.setup.device
-    memory = float(torch.cuda.max_memory_allocated(device)) if device.type == "cuda" else None
-    return EpochRecord(
-        epoch=loop.epoch,
-        step=loop.step,
-        train_loss=totals.train_loss,
-        train_accuracy=train_accuracy,
-        **metrics,
-        lr=loop.highest_rate,
-        **totals.norm_statistics(),
-        update_ratio=None if loop.update_ratio is None else loop.update_ratio.item(),
-        skipped_steps=totals.skipped,
-        samples_per_second=totals.rows / totals.train_seconds if totals.train_seconds > 0 else None,
-        gpu_memory=memory,
-        seconds=totals.seconds,
-        train_seconds=totals.train_seconds,
-    )
+def _fitted(loop: Loop) -> dict[str, Any]:
+    """How well a sample of the training rows is fitted: what overfitting is measured by."""
+    every = 1 if loop.task.score_name == "val_accuracy" else max(1, loop.config.epochs // MOST_FITTED)
+    if loop.epoch > MOST_FITTED and loop.epoch % every:
+        return {}
+    return fitted(loop.module, loop.task, loop.training_sample, loop.validation_chunk, loop.job.pulse.beat)
 
 
 def _finish(loop: Loop, reason: str) -> None:
@@ -358,7 +357,7 @@ def _finish(loop: Loop, reason: str) -> None:
     if loop.best.score is None and loop.step > 0:
         # Stopped within the first epoch: better these weights than none.
         with _judged(loop):
-            loop.provisional = _validated(loop)
+            loop.provisional, _ = _validated(loop)
             loop.kept.keep_best()
     save(loop, reason)
     loop.kept.restore_best()

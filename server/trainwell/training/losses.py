@@ -10,7 +10,7 @@ that training minimises, so the two curves can be compared.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 Metrics = dict[str, float]
 
+# With more classes than this, none is counted by itself.
+MOST_CLASSES = 100
 # Values of the validation target that are looked at together.
 SPREAD_VALUES = 4_000_000
 
@@ -35,7 +37,12 @@ class Task(Protocol):
     score_name: str
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
-        """Mean loss of a whole batch. output: (B, K); target: (B, ...), see `PreparedData`. Returns: ()."""
+        """Mean loss of a whole batch. Returns: ().
+
+        Args:
+            output: (B, K), or (M * B, K) of a network of M members, which in training answer each for itself.
+            target: (B, ...), see `PreparedData`.
+        """
         ...
 
     def loss_sum(self, output: Tensor, target: Tensor) -> Tensor:
@@ -47,11 +54,19 @@ class Task(Protocol):
         ...
 
     def tally(self, output: Tensor, target: Tensor) -> Tensor:
-        """The sums over some validation rows that `metrics` needs, on the device. Returns: (3,) float32."""
+        """The sums over some rows that `metrics` and `classes` need, on the device. Returns: (n,) float32."""
         ...
 
     def metrics(self, tallies: Sequence[Sequence[float]], rows: int) -> Metrics:
         """Validation metrics from all tallies."""
+        ...
+
+    def classes(self, tallies: Sequence[Sequence[float]]) -> dict[str, Any]:
+        """How the classes fared, by names of `EpochRecord`; empty where there are none or too many."""
+        ...
+
+    def row_losses(self, output: Tensor, target: Tensor) -> Tensor:
+        """Loss of each row, and whether it is wrong (NaN where that means nothing). Returns: (2, B) float32."""
         ...
 
     def expected_initial_loss(self) -> float:
@@ -77,26 +92,49 @@ class Classification:
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         """See `Task.loss`. output: (B, K) logits; target: (B,) int64, or (B, K) shares of the classes from mixup."""
-        return F.cross_entropy(output, target, self.weights, label_smoothing=self.smoothing)
+        return F.cross_entropy(output, _for_each(output, target), self.weights, label_smoothing=self.smoothing)
 
     def loss_sum(self, output: Tensor, target: Tensor) -> Tensor:
         """See `Task.loss_sum`."""
-        return F.cross_entropy(output, target, self.weights, reduction="sum", label_smoothing=self.smoothing)
+        each = _for_each(output, target)
+        total = F.cross_entropy(output, each, self.weights, reduction="sum", label_smoothing=self.smoothing)
+        return total * (len(target) / len(output))
 
     def divisor(self, target: Tensor) -> Tensor | int:
         """Rows, or the sum of their classes' weights (rows again where the target is shares, as in torch)."""
         return len(target) if self.weights is None or target.is_floating_point() else self.weights[target].sum()
 
     def tally(self, output: Tensor, target: Tensor) -> Tensor:
-        """Sum of losses, their divisor, rows that are right."""
-        right = (output.argmax(1) == target).sum()
+        """Sum of losses, their divisor, rows that are right; then by class named, due and rightly named."""
+        named = output.argmax(1)
+        right = (named == target).float()
         divisor = torch.as_tensor(self.divisor(target), device=output.device)
-        return torch.stack([self.loss_sum(output, target), divisor.float(), right.float()])
+        sums = torch.stack([self.loss_sum(output, target), divisor.float(), right.sum()])
+        if self.num_classes > MOST_CLASSES:
+            return sums
+        counts = torch.zeros(3, output.shape[1], device=output.device)
+        ones = torch.ones_like(right)
+        for place, (classes, weights) in enumerate(((named, ones), (target, ones), (target, right))):
+            counts[place].index_add_(0, classes, weights)
+        return torch.cat([sums, counts.flatten()])
 
     def metrics(self, tallies: Sequence[Sequence[float]], rows: int) -> Metrics:
         """val_loss and val_accuracy."""
-        loss, divisor, right = (math.fsum(column) for column in zip(*tallies, strict=True))
+        loss, divisor, right = (math.fsum(column) for column in zip(*(tally[:3] for tally in tallies), strict=True))
         return {"val_loss": loss / divisor if divisor else math.nan, "val_accuracy": right / rows}
+
+    def classes(self, tallies: Sequence[Sequence[float]]) -> dict[str, Any]:
+        """How often each class was named, and the share of its rows that was found."""
+        sums = [int(math.fsum(column)) for column in zip(*(tally[3:] for tally in tallies), strict=True)]
+        third = len(sums) // 3
+        named, due, found = sums[:third], sums[third : 2 * third], sums[2 * third :]
+        recalls = [one / of if of else None for one, of in zip(found, due, strict=True)]
+        return {"predicted": named, "recalls": recalls} if sums else {}
+
+    def row_losses(self, output: Tensor, target: Tensor) -> Tensor:
+        """See `Task.row_losses`; without weights and smoothing, so that runs can be compared."""
+        wrong = (output.argmax(1) != target).float()
+        return torch.stack([F.cross_entropy(output.float(), target, reduction="none"), wrong])
 
     def expected_initial_loss(self) -> float:
         """Ln K: every class equally likely."""
@@ -125,8 +163,9 @@ class Multilabel:
         """See `Task.loss_sum`."""
         if self.smoothing:
             target = target * (1 - self.smoothing) + self.smoothing / 2
-        total = F.binary_cross_entropy_with_logits(output, target, reduction="sum", pos_weight=self.positive_weights)
-        return total / output.shape[1]
+        each = _for_each(output, target)
+        total = F.binary_cross_entropy_with_logits(output, each, reduction="sum", pos_weight=self.positive_weights)
+        return total * (len(target) / output.numel())
 
     def divisor(self, target: Tensor) -> Tensor | int:
         """Rows."""
@@ -143,6 +182,15 @@ class Multilabel:
         """val_loss, and val_f1 over all labels of all rows (micro)."""
         loss, right, either = (math.fsum(column) for column in zip(*tallies, strict=True))
         return {"val_loss": loss / rows, "val_f1": 2 * right / either if either else 0.0}
+
+    def classes(self, tallies: Sequence[Sequence[float]]) -> dict[str, Any]:  # noqa: ARG002 - others have some
+        """None."""
+        return {}
+
+    def row_losses(self, output: Tensor, target: Tensor) -> Tensor:
+        """See `Task.row_losses`. A row is wrong where any of its labels is."""
+        losses = F.binary_cross_entropy_with_logits(output.float(), target, reduction="none").mean(1)
+        return torch.stack([losses, ((output > 0) != (target > 0.5)).any(1).float()])
 
     def expected_initial_loss(self) -> float:
         """Ln 2: every label as likely as not."""
@@ -170,11 +218,12 @@ class Values:
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         """See `Task.loss`. output: (B, values); target: (B, ...)."""
-        return F.mse_loss(output, self._standard(target))
+        return F.mse_loss(output, _for_each(output, self._standard(target)))
 
     def loss_sum(self, output: Tensor, target: Tensor) -> Tensor:
         """See `Task.loss_sum`."""
-        return F.mse_loss(output, self._standard(target), reduction="sum") / self.values
+        total = F.mse_loss(output, _for_each(output, self._standard(target)), reduction="sum")
+        return total * (len(target) / len(output) / self.values)
 
     def divisor(self, target: Tensor) -> Tensor | int:
         """Rows."""
@@ -190,6 +239,15 @@ class Values:
         squared = math.fsum(tally[0] for tally in tallies)
         metrics = {"val_loss": squared / rows, "val_r2": 1 - squared / self.spread if self.spread else 0.0}
         return metrics if self.target_std is None else metrics | {"val_rmse": _root(squared / rows) * self.target_std}
+
+    def classes(self, tallies: Sequence[Sequence[float]]) -> dict[str, Any]:  # noqa: ARG002 - others have some
+        """None."""
+        return {}
+
+    def row_losses(self, output: Tensor, target: Tensor) -> Tensor:
+        """See `Task.row_losses`."""
+        losses = F.mse_loss(output.float(), self._standard(target), reduction="none").mean(1)
+        return torch.stack([losses, torch.full_like(losses, torch.nan)])
 
     def expected_initial_loss(self) -> float:
         """The variance of a standardised target."""
@@ -216,6 +274,12 @@ class Values:
 
     def _device(self) -> torch.device:
         return self.scale[0].device if self.scale is not None else torch.device("cpu")
+
+
+def _for_each(output: Tensor, target: Tensor) -> Tensor:
+    """The target of each row of the output: of all rows once more for each member of a network that has members."""
+    members = len(output) // len(target)
+    return target if members == 1 else target.repeat(members, *[1] * (target.ndim - 1))
 
 
 def _root(value: float) -> float:

@@ -21,10 +21,12 @@ class Optimizer(Protocol):
     """What the step needs of an optimizer.
 
     Attributes:
+        names: Of all parameters, those that learn at present first.
         parameters: Those that learn at present; they fix the order of the gradients.
         weights: The same memory, free of autograd.
     """
 
+    names: list[str]
     parameters: list[nn.Parameter]
     weights: list[Tensor]
 

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from trainwell.training.batches import Arrays
     from trainwell.training.fit import FitJob
     from trainwell.training.lengths import Lengths
+    from trainwell.training.watching import Watcher
 
 _CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
 
@@ -55,6 +56,7 @@ class Loop:
         augment: What changes training batches, if anything.
         patience: Epochs without a better score after which the run comes to its end; 0 is never.
         ending: The last fall of the rate, if it was brought forward.
+        watcher: Looks at some steps closely, if anybody wants that.
         epoch: Whole epochs done.
         within: Steps done in the epoch at hand.
         was_read: Those of them whose loss the host has read.
@@ -70,7 +72,7 @@ class Loop:
     batches: Batches | Streamed
     validation: Rows
     validation_chunk: int
-    training_sample: Rows | None
+    training_sample: Rows
     stepper: Stepper
     schedule: Schedule
     saver: Saver
@@ -92,6 +94,7 @@ class Loop:
     provisional: Metrics | None = None
     pending: Pending = field(default_factory=Pending)
     update_ratio: Tensor | None = None
+    watcher: Watcher | None = None
     highest_rate: float = 0.0
     stepped: bool = False
     look_at: float = 0.0
@@ -154,6 +157,8 @@ class Loop:
         Raises:
             NonFiniteLoss: One of them is not finite.
         """
+        if self.watcher is not None:
+            self.watcher.tell(self.job)
         sizes = self.batches.sizes[self.was_read : self.within]
         self.pending.read(self.totals, sizes, self.step, self.epoch + 1)
         self.was_read = self.within
@@ -361,8 +366,7 @@ def to_device(module: nn.Module, setup: Setup) -> nn.Module:
     return module
 
 
-def _training_sample(train: Rows, spec: RunSpec, validation_rows: int) -> Rows | None:
-    """The training rows whose accuracy is told after each epoch, as validation sees them; none for regression."""
-    if spec.data.task != "classification":
-        return None
-    return train.sample(min(MOST_ROWS, max(TRAINING_SAMPLE, validation_rows)), spec.config.seed)
+def _training_sample(train: Rows, spec: RunSpec, validation_rows: int) -> Rows:
+    """The training rows whose losses are told after an epoch, as validation sees them."""
+    rows = min(MOST_ROWS, max(TRAINING_SAMPLE, validation_rows if spec.data.task == "classification" else 0))
+    return train.sample(rows, spec.config.seed)

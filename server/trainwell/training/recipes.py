@@ -59,7 +59,7 @@ def resolve(
     batches = _BatchChoice(asked.get("batch_size"), recipe, rows, limits or {})
     rate, rate_words = _rate(recipe, asked["optimizer"], batches)
     automatic: dict[str, int | float | tuple[str, ...]] = {
-        "epochs": recipe.epochs or epochs_for(rows, batches.size),
+        "epochs": recipe.epochs or epochs_for(rows, batches.size, recipe.most_epochs or MOST_EPOCHS),
         "lr": rate,
         "weight_decay": WEIGHT_DECAY if recipe.weight_decay is None else recipe.weight_decay,
         "label_smoothing": recipe.label_smoothing or 0.0,
@@ -74,9 +74,9 @@ def resolve(
     return TrainConfig.model_validate({**asked, **chosen, "batch_size": batches.given}), words
 
 
-def epochs_for(rows: int, batch_size: int) -> int:
+def epochs_for(rows: int, batch_size: int, most: int = MOST_EPOCHS) -> int:
     """Epochs that give a run about enough optimizer steps."""
-    return max(FEWEST_EPOCHS, min(MOST_EPOCHS, round(STEPS / len(batch_sizes(rows, batch_size)))))
+    return max(FEWEST_EPOCHS, min(most, round(STEPS / len(batch_sizes(rows, batch_size)))))
 
 
 class _BatchChoice:

@@ -72,6 +72,8 @@ class Stepper:
         self.growth = torch.zeros((), dtype=torch.int32, device=device) if setup.scaler else None
         self._difference, self._skip, self._take, self._divisor = torch.zeros(4, device=device).unbind()
         self._divides = bool(clip) or setup.scaler
+        # Of the last step, by parameter, before clipping; times the loss scale.
+        self.gradient_norms = torch.zeros(0, device=device)
         # On a CPU the host may look at a number for 0.1 us, and no division saves the kernel a pass over memory.
         self._reads_free = device.type == "cpu" and not setup.scaler
 
@@ -96,7 +98,8 @@ class Stepper:
             torch.zeros_like(parameter) if (gradient := parameter.grad) is None else gradient
             for parameter in parameters
         ]
-        norm = _norm(gradients)
+        self.gradient_norms = norms(gradients)
+        norm = together(self.gradient_norms)
         # x - x is 0 for a finite number and NaN for any other; NaN is the one value that differs from itself.
         torch.sub(norm, norm, out=self._difference)
         torch.ne(self._difference, self._difference, out=self._skip)
@@ -228,5 +231,15 @@ def _draws(module: nn.Module) -> bool:
     )
 
 
+def norms(tensors: Sequence[Tensor]) -> Tensor:
+    """The norm of each: (n,)."""
+    return torch.stack(torch._foreach_norm(tensors))  # pyright: ignore[reportUnknownVariableType, reportArgumentType]
+
+
+def together(sizes: Tensor) -> Tensor:
+    """The norm of all, from the norm of each: ()."""
+    return torch.linalg.vector_norm(sizes)  # pyright: ignore[reportUnknownVariableType]
+
+
 def _norm(tensors: list[Tensor]) -> Tensor:
-    return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(tensors)))  # pyright: ignore[reportUnknownVariableType]
+    return together(norms(tensors))

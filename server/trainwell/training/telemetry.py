@@ -32,6 +32,10 @@ class EpochTotals:
     skipped: int = 0
     train_seconds: float = 0.0
     seconds: float = 0.0
+    data_seconds: float = 0.0
+    batches: int = 0
+    batch_losses: float = 0.0
+    batch_squares: float = 0.0
     norms: list[float] = field(default_factory=list[float])
 
     @property
@@ -43,6 +47,17 @@ class EpochTotals:
         """Median and largest gradient norm; infinity counts as a value, NaN as infinity."""
         norms = [math.inf if math.isnan(norm) else norm for norm in self.norms]
         return {"grad_norm": median(norms) if norms else None, "grad_norm_max": max(norms, default=None)}
+
+    def batch_loss_std(self) -> float | None:
+        """Deviation of the batches' losses over their mean."""
+        if self.batches < 2 or self.batch_losses <= 0:
+            return None
+        mean = self.batch_losses / self.batches
+        return math.sqrt(max(self.batch_squares / self.batches - mean * mean, 0.0)) / mean
+
+    def clipped(self, clip: float) -> int | None:
+        """Steps whose gradient was cut; None where clipping is off."""
+        return sum(norm > clip for norm in self.norms) if clip else None
 
     def to_json(self) -> dict[str, Any]:
         """For a checkpoint within an epoch. JSON has no infinity, so norms that are not finite become None."""
@@ -96,4 +111,7 @@ class Pending:
                 raise NonFiniteLoss(number - MOST_SKIPPED + 1, epoch, "gradient")
             totals.loss_sum += loss * size
             totals.rows += size
+            totals.batches += 1
+            totals.batch_losses += loss
+            totals.batch_squares += loss * loss
         totals.norms += norms

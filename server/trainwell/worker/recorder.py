@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from trainwell.contract.specs import RunSpec
-    from trainwell.contract.trace import EpochRecord
+    from trainwell.contract.trace import EpochRecord, SignalRecord
     from trainwell.store.store import Store
 
 # What the log tells of an epoch, as far as it was measured.
@@ -39,6 +39,9 @@ class Recorder:
     SUPERSEDED = "superseded"
     TERMINATED = "terminated"
     _epochs: list[EpochRecord] = field(default_factory=list)
+    _signals: list[SignalRecord] = field(default_factory=list)
+    _facts: dict[str, Any] = field(default_factory=dict)
+    _has_signals: bool = False
     _position: tuple[int, int, int] = (0, 0, 0)
     _began: tuple[int, float] | None = None
     _flushed_at: float = 0.0
@@ -61,6 +64,15 @@ class Recorder:
         """An epoch is over."""
         self._epochs.append(record)
         self._flush_if_due()
+
+    def signals(self, records: list[SignalRecord]) -> None:
+        """Some steps were looked at closely."""
+        self._signals += records
+        self._flush_if_due()
+
+    def facts(self, known: dict[str, Any]) -> None:
+        """What the network showed before its first step."""
+        self._facts |= known
 
     def progress(self, step: int, total: int, epoch: int) -> None:
         """Where training is."""
@@ -91,10 +103,22 @@ class Recorder:
             self._superseded = not changed
             if changed:
                 self.store.history.put_epochs(self.run, self._epochs)
+                self._put_signals()
         for record in self._epochs:
             self.log(f"epoch {record.epoch}: {told(record)}")
         self._epochs.clear()
         self._stop_requested = bool(self.store.runs.get(self.run)["stop_requested"])
+
+    def _put_signals(self) -> None:
+        """Write signals and facts; what an earlier attempt saw of the same steps goes."""
+        history = self.store.history
+        if self._signals and not self._has_signals:
+            history.forget_signals_from(self.run, self._signals[0].step)
+            self._has_signals = True
+        history.put_signals(self.run, self._signals)
+        if self._facts:
+            history.put_facts(self.run, self._facts)
+        self._signals, self._facts = [], {}
 
     def _pace(self, step: int) -> float | None:
         """Seconds a step of this attempt so far, by a clock that nobody sets."""

@@ -17,6 +17,7 @@ from trainwell.evaluation.evaluate import evaluate
 from trainwell.evaluation.explaining import explain
 from trainwell.evaluation.pictures import Picture
 from trainwell.evaluation.trees import trees_for
+from trainwell.reports.comparison import draw_comparison
 from trainwell.reports.curves import draw_curves
 from trainwell.training import checkpoint, recipes
 from trainwell.training.device import describe_devices
@@ -24,10 +25,11 @@ from trainwell.training.plan import plan
 from trainwell.training.profiling import profile
 from trainwell.training.range_test import find_lr
 from trainwell.training.seeding import seed_everything
-from trainwell.worker import weights
+from trainwell.worker import spaces, weights
 from trainwell.worker.backbones import check_tokenizer
 from trainwell.worker.branching import branch
 from trainwell.worker.predicting import predict_rows
+from trainwell.worker.studies import require_optuna
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,6 +95,18 @@ def _plan(workspace: Workspace, arguments: Json) -> Json:
     planned = plan(spec, weights.fresh(spec), data.load_split(workspace, prepared, "train"))
     planned["decisions"] = [*chosen, *planned["decisions"]]
     return {**planned, "config": spec.config.model_dump(mode="json")}
+
+
+def _plan_search(workspace: Workspace, arguments: Json) -> Json:
+    """What a search will try, and what one training of it needs; refuses values that no training could have.
+
+    Returns: As `_plan`, and `space`: every name with its `Range`.
+    """
+    require_optuna()
+    planned = _plan(workspace, arguments)
+    spec = RunSpec.model_validate({**arguments["spec"], "config": planned["config"]})
+    space = spaces.resolve(arguments["space"], spec)
+    return {**planned, "space": {name: one.model_dump(mode="json") for name, one in space.items()}}
 
 
 def _evaluate(workspace: Workspace, arguments: Json) -> Json:
@@ -200,6 +214,12 @@ def _plot(workspace: Workspace, arguments: Json) -> Json:
     return {"bytes": path.stat().st_size}
 
 
+def _plot_runs(workspace: Workspace, arguments: Json) -> Json:
+    curves = [(name, [EpochRecord(**record) for record in records]) for name, records in arguments["curves"]]
+    path = draw_comparison(curves, Path(arguments["path"]), metric=arguments["metric"])
+    return {"bytes": path.stat().st_size}
+
+
 def _devices(workspace: Workspace, arguments: Json) -> Json:
     return {"devices": describe_devices()}
 
@@ -209,6 +229,7 @@ WORK: dict[str, Callable[[Workspace, Json], Json]] = {
     "prepare": _prepare,
     "build": _build,
     "plan": _plan,
+    "plan_search": _plan_search,
     "find_lr": find_lr,
     "profile": profile,
     "evaluate": _evaluate,
@@ -217,6 +238,7 @@ WORK: dict[str, Callable[[Workspace, Json], Json]] = {
     "save_checkpoint": _save_checkpoint,
     "load_checkpoint": _load_checkpoint,
     "plot": _plot,
+    "plot_runs": _plot_runs,
     "devices": _devices,
     "branch": branch,
 }

@@ -29,10 +29,11 @@ from trainwell.store.store import Store
 from trainwell.store.workspace import Workspace
 from trainwell.training.fit import FitJob, FitOutcome, fit
 from trainwell.training.pulse import Pulse
-from trainwell.worker import weights
+from trainwell.worker import data_facts, weights
 from trainwell.worker.failures import cause_of, told
 from trainwell.worker.limits import Reserve, lift_limit, limit_memory, offer_to_the_kernel
 from trainwell.worker.recorder import Recorder
+from trainwell.worker.tuning import search
 from trainwell.worker.watchdog import Watchdog, launch_successor
 
 if TYPE_CHECKING:
@@ -126,7 +127,12 @@ def carry_out(workspace: Workspace, store: Store, run: str, attempt: int) -> Non
     recorder = Recorder(store, run, attempt, spec)
     pulse = Pulse()
     with _ended_by_signal(recorder), Watchdog(workspace, run, attempt, pulse):
-        outcome = fit(_job(workspace, spec, current, recorder, pulse))
+        ended = search(workspace, spec, recorder, pulse) if spec.search else None
+        if ended is None:
+            recorder.spec = spec = store.runs.spec(run)
+            outcome = fit(_job(workspace, spec, current, recorder, pulse))
+        else:
+            outcome = nothing_trained(ended)
     recorder.flush()
     if outcome.reason == recorder.SUPERSEDED:
         logger.warning("another attempt has taken over")
@@ -153,15 +159,23 @@ def _ended_by_signal(recorder: Recorder) -> Generator[None]:
 
 
 def _job(workspace: Workspace, spec: RunSpec, current: AttemptRecord, recorder: Recorder, pulse: Pulse) -> FitJob:
+    train, validation = (data.load_split(workspace, spec.data, split) for split in ("train", "validation"))
+
+    def first_step() -> None:
+        recorder.first_step()
+        data_facts.look(workspace, recorder.store, spec.run, spec.data, train, validation)
+
     return FitJob(
         spec=spec,
         module=weights.fresh(spec),
-        train=data.load_split(workspace, spec.data, "train"),
-        validation=data.load_split(workspace, spec.data, "validation"),
+        train=train,
+        validation=validation,
         folder=workspace.run_dir(spec.run) / "checkpoints",
         adjustments=current.changes,
-        on_first_step=recorder.first_step,
+        on_first_step=first_step,
         on_epoch=recorder.epoch,
+        on_signals=recorder.signals,
+        on_facts=recorder.facts,
         on_progress=recorder.progress,
         should_stop=recorder.should_stop,
         on_save=recorder.flush,
@@ -170,6 +184,13 @@ def _job(workspace: Workspace, spec: RunSpec, current: AttemptRecord, recorder: 
         pulse=pulse,
         log=logger.info,
     )
+
+
+def nothing_trained(reason: str) -> FitOutcome:
+    """The outcome of a run whose search ended before it could train."""
+    return FitOutcome(
+        reason=reason, epochs=0, steps=0, best_epoch=0, best_score=None, best_metrics={}, last_metrics={}
+    )  # fmt: skip
 
 
 def record_end(
@@ -186,8 +207,8 @@ def record_end(
     with store.database.transaction():
         moved = move(
             store, run, state, at_attempt=attempt, owner=None, ended_at=now, outcome=outcome.reason, step=outcome.steps,
-            epoch=outcome.epochs, best_epoch=outcome.best_epoch, best_score=outcome.best_score,
-            best_metrics=outcome.best_metrics, cause=None, message=None,
+            epoch=outcome.epochs, best_epoch=outcome.best_epoch if outcome.steps else None,
+            best_score=outcome.best_score, best_metrics=outcome.best_metrics, cause=None, message=None,
         )  # fmt: skip
         if moved:
             store.history.forget_epochs_after(run, outcome.epochs)

@@ -173,6 +173,20 @@ def die(fault, workspace):
     each_step(lambda step, inputs: os.kill(os.getpid(), signal.SIGKILL) if step == fault["step"] else None)
 
 
+def die_when_saved(fault, workspace):
+    """SIGKILL when a second checkpoint is to be written: an epoch after the first."""
+    from trainwell.training import saving
+
+    write = saving.Saver.write
+
+    def dying(self, *arguments):
+        if any(workspace.glob(".trainwell/runs/*/checkpoints/step-*/manifest.json")):
+            os.kill(os.getpid(), signal.SIGKILL)
+        write(self, *arguments)
+
+    saving.Saver.write = dying
+
+
 def clock(fault, workspace):
     """The wall clock is elsewhere, from the start or from a step on."""
     true = time.time
@@ -214,5 +228,6 @@ def fill(fault, workspace):
 
 
 FAULTS = {
-    one.__name__: one for one in (save_often, at_io, locked, hang, poison, out_of_memory, die, clock, memory, fill)
+    one.__name__: one
+    for one in (save_often, at_io, locked, hang, poison, out_of_memory, die, die_when_saved, clock, memory, fill)
 }

@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING
 
 from trainwell.contract.findings import Finding, Fix
-from trainwell.diagnosis.phrases import OUT_OF_MEMORY, failures
+from trainwell.diagnosis.phrases import HOST_OUT_OF_MEMORY, OUT_OF_MEMORY, failures
 from trainwell.diagnosis.repair import fixes, model_fix, train_fix
 from trainwell.diagnosis.settings import hidden_dims, number
 from trainwell.diagnosis.signals import rounded_facts
@@ -34,7 +34,7 @@ _SIZES = {
 
 def check(trace: Trace) -> Finding | None:
     """Judge by the error's text, the attempts, or what was told."""
-    hits = [text for text in failures(trace) if text.startswith("out_of_memory:") or OUT_OF_MEMORY.search(text)]
+    hits = [text for text in failures(trace) if _is_of_device(text)]
     if not hits and "out_of_memory" not in trace.told:
         return None
     sizes = _sizes(" ".join(hits))
@@ -48,6 +48,13 @@ def check(trace: Trace) -> Finding | None:
         evidence=_evidence(trace, sizes),
         fixes=_fixes(trace, recovered=recovered),
     )
+
+
+def _is_of_device(text: str) -> bool:
+    """Whether an allocator said so; what the machine itself says is the case of `host_out_of_memory`."""
+    if HOST_OUT_OF_MEMORY.search(text):
+        return False
+    return text.startswith("out_of_memory:") or bool(OUT_OF_MEMORY.search(text))
 
 
 def _sizes(text: str) -> dict[str, int]:

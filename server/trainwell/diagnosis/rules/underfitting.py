@@ -1,27 +1,29 @@
 """The network learns, but cannot fit even its training rows.
 
 Symptom: training and validation score are both poor and close together.
-Cause: too small a network, regularisation that is too strong, or too few steps. Where none of these shows, the
-rest may be noise that nothing can learn, and the finding is only informative.
-Remedy: wider layers, less weight decay or dropout, more epochs.
-Source: reference/diagnosis.md, rows 47 (weight decay), 49 (too few steps), 53 (capacity), 54 (dropout).
+Cause: too small a network, or weight decay that is too strong. Where none of these shows, the rest may be noise that
+nothing can learn, and the finding is only informative. Too few steps and too much dropout have rules of their own.
+Remedy: wider layers, less weight decay, more epochs.
+Source: reference/diagnosis.md, rows 47 (weight decay) and 53 (capacity).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from trainwell.contract.findings import Finding, Fix
 from trainwell.contract.text import rounded
 from trainwell.diagnosis.repair import fixes, model_fix, train_fix
+from trainwell.diagnosis.rows import stays_behind
 from trainwell.diagnosis.settings import (
     FEW_UPDATES,
+    WIDTHS,
     held_back_by,
-    hidden_dims,
     lr_is_high,
     lr_is_low,
     model_options,
     number,
+    widths,
 )
 from trainwell.diagnosis.signals import (
     POOR_FIT,
@@ -48,16 +50,19 @@ LARGEST_LOSS_RATIO = 1.5
 STILL_FALLING = 0.03
 # By the loss alone, less than this share of the way from guessing is no learning at all unless settings explain it.
 LEARNED_SOMETHING = 0.15
+# How far behind its rows a narrow network must stay, as a share of the way from guessing.
+FAR_BEHIND = 0.08
+# What keeps a network back and has a rule of its own.
+ELSEWHERE = ("dropout", "too_few_steps")
 # How much a first repair widens the layers, and how wide it makes a layer at least and at most.
 WIDER, NARROWEST_REPAIRED, WIDEST_REPAIRED = 4, 64, 1024
 
 
 def check(trace: Trace) -> Finding | None:
     """Judge a run that has had time to learn, or what was told of one."""
-    told = "train_poor" in trace.told
-    if not (told or _poor(trace)):
+    told, reason = "train_poor" in trace.told, _reason(trace)
+    if not (told or _poor(trace)) or reason in ELSEWHERE:
         return None
-    reason = _reason(trace)
     return Finding(
         code="underfitting",
         severity="info" if reason == "unknown" and not told else "warning",
@@ -72,6 +77,8 @@ def check(trace: Trace) -> Finding | None:
 def _poor(trace: Trace) -> bool:
     if not long_enough(trace) or lr_is_high(trace) or lr_is_low(trace) or _fits_its_rows(trace):
         return False
+    if held_back_by(trace) == "capacity" and stays_behind(trace, FAR_BEHIND):
+        return True
     fitted, by_loss = fit(trace), fit_by_loss(trace)
     if fitted is None or fitted >= POOR_FIT:
         return False
@@ -91,9 +98,8 @@ def _reason(trace: Trace) -> str:
     held, falling, updates = held_back_by(trace), late_progress(trace), num_updates(trace)
     if held is not None or not trace.finished:
         return held or "unknown"
-    if updates is not None and updates < FEW_UPDATES:
-        return "too_few_steps"
-    return "cut_short" if falling is not None and falling > STILL_FALLING else "unknown"
+    few = updates is not None and updates < FEW_UPDATES
+    return "too_few_steps" if few or (falling is not None and falling > STILL_FALLING) else "unknown"
 
 
 def _symptom(trace: Trace) -> str:
@@ -115,13 +121,10 @@ def _loss(trace: Trace) -> float | None:
 
 
 def _cause(trace: Trace, reason: str) -> str:
-    decay, dropout = number(trace.config, "weight_decay"), number(model_options(trace), "dropout")
+    decay = number(trace.config, "weight_decay")
     return {
         "weight_decay": f"Weight decay {rounded(decay)} pulls the weights to zero faster than the data can raise them.",
-        "dropout": f"Dropout {rounded(dropout)} removes most of each hidden layer in every step.",
-        "capacity": f"Hidden layers of {hidden_dims(trace)} units are too narrow to tell the targets apart.",
-        "too_few_steps": f"Only {num_updates(trace)} optimizer steps were made.",
-        "cut_short": "Training ended while the loss was still falling.",
+        "capacity": f"{_narrow(trace)} too narrow to tell the targets apart.",
         "unknown": "Too small a network or too few epochs; or the rest is noise that no network can learn.",
     }[reason]
 
@@ -143,27 +146,34 @@ def _evidence(trace: Trace) -> dict[str, object]:
     )
 
 
+def _narrow(trace: Trace) -> str:
+    narrow = widths(trace)
+    return f"Layers of {narrow} numbers are" if narrow else "The network is"
+
+
 def _fixes(trace: Trace, reason: str) -> tuple[Fix, ...]:
     wider, longer, looser = _wider(trace), _longer(trace), _looser(trace)
-    by_reason = {
-        "weight_decay": (looser, wider, longer),
-        "dropout": (_less_dropout(trace), wider, longer),
-        "capacity": (wider, longer, looser),
-        "too_few_steps": (_smaller_batch(trace), longer, wider),
-        "cut_short": (longer, wider, looser),
-    }
-    return fixes(*by_reason.get(reason, (wider, longer, _less_dropout(trace))))
+    if reason == "weight_decay":
+        return fixes(looser, wider, longer)
+    return fixes(wider, longer, looser if reason == "capacity" else _less_dropout(trace))
 
 
 def _wider(trace: Trace) -> Fix | None:
-    dims = hidden_dims(trace) or [64, 64]
-    wider = [min(max(WIDER * dim, NARROWEST_REPAIRED), max(WIDEST_REPAIRED, dim)) for dim in dims]
+    """Each option that says how wide the network is, raised."""
+    options = model_options(trace)
+    several = {name: value for name, value in options.items() if name in ("hidden_dims", "channels") and value}
+    changes: dict[str, Any] = {name: [_widened(width) for width in value] for name, value in several.items()}
+    changes |= {name: _widened(options[name]) for name in WIDTHS if isinstance(options.get(name), int)}
     return model_fix(
         trace,
-        {"hidden_dims": wider},
-        reason="Give the network more room: wider hidden layers. Then train the new model.",
+        changes or {"hidden_dims": [_widened(64), _widened(64)]},
+        reason="Give the network more room: wider layers. Then train the new model.",
         expected="The training score rises clearly; if it does not, the size was not the cause.",
     )
+
+
+def _widened(width: int) -> int:
+    return min(max(WIDER * width, NARROWEST_REPAIRED), max(WIDEST_REPAIRED, width))
 
 
 def _longer(trace: Trace) -> Fix | None:
@@ -195,16 +205,4 @@ def _less_dropout(trace: Trace) -> Fix | None:
         {"dropout": 0.2 if dropout > 0.4 else 0.0},
         reason="Drop fewer units. Then train the new model.",
         expected="The training score rises clearly within the first epochs.",
-    )
-
-
-def _smaller_batch(trace: Trace) -> Fix | None:
-    batch = number(trace.config, "batch_size")
-    if batch is None or batch <= 8:
-        return None
-    return train_fix(
-        trace,
-        {"batch_size": max(int(batch) // 4, 8)},
-        reason="A smaller batch makes more steps of each epoch.",
-        expected="Four times the steps in about the same number of rows seen.",
     )

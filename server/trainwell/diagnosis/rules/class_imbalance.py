@@ -1,0 +1,73 @@
+"""A rare class is not found.
+
+Symptom: one class has many times the rows of another, accuracy is fine, and the rare class is mostly missed.
+Cause: the loss counts every row alike, so that the rare class hardly counts.
+Remedy: weigh the classes, and judge by the recall of each.
+Source: reference/diagnosis.md, row 27 (ratio > 10, SageMaker and mlloop; and balanced accuracy far below accuracy).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from trainwell.contract.findings import Finding
+from trainwell.contract.text import rounded
+from trainwell.diagnosis.relations import POOR
+from trainwell.diagnosis.repair import fixes, train_fix
+from trainwell.diagnosis.rows import shown
+from trainwell.diagnosis.settings import class_shares
+
+if TYPE_CHECKING:
+    from trainwell.contract.trace import Trace
+
+EXPLAINS = POOR
+
+# Rows of the largest class over those of a rare one.
+RATIO = 10.0
+# Recall of a rare class that is too low, and how far the mean recall may lie below accuracy.
+MISSED, BELOW = 0.6, 0.12
+
+
+def check(trace: Trace) -> Finding | None:
+    """Judge by the classes' rows and what was found of each."""
+    shares, recalls = _shares(trace), _recalls(trace)
+    if len(shares) < 2 or len(recalls) != len(shares) or max(shares) <= 0:
+        return None
+    rare = [place for place, share in enumerate(shares) if 0 < share * RATIO < max(shares)]
+    missed = [recalls[place] for place in rare if recalls[place] is not None]
+    known = [recall for recall in recalls if recall is not None]
+    accuracy = next((one.val_accuracy for one in reversed(trace.epochs) if one.val_accuracy is not None), None)
+    if not missed or accuracy is None or min(missed) > MISSED or sum(known) / len(known) > accuracy - BELOW:  # pyright: ignore[reportArgumentType]
+        return None
+    if trace.config.get("class_weights") == "balanced":
+        return None
+    return Finding(
+        code="class_imbalance",
+        severity="warning",
+        symptom=f"Accuracy is {rounded(accuracy)}, but of the rarest class only {min(missed):.0%} is found.",
+        cause=f"The largest class has {max(shares) / min(share for share in shares if share > 0):.0f} times the rows "
+        "of the rarest, and the loss counts every row alike.",
+        confidence=0.9,
+        cost="The rare class is mostly missed, and accuracy does not show it.",
+        evidence=shown({
+            "largest_over_rarest": max(shares) / min(share for share in shares if share > 0),
+            "recall_of_rare": min(missed), "mean_recall": sum(known) / len(known), "accuracy": accuracy,
+        }),
+        fixes=fixes(train_fix(
+            trace, {"class_weights": "balanced"},
+            reason="Weigh the classes, so that a rare row counts for more.",
+            expected="Recall of the rare class rises clearly; accuracy may fall a little. Judge by recall or F1.",
+        )),
+    )  # fmt: skip
+
+
+def _shares(trace: Trace) -> list[float]:
+    """Of the training rows, where their classes were counted."""
+    counts = trace.facts.get("data.train_classes")
+    if isinstance(counts, list) and sum(counts):
+        return [count / sum(counts) for count in counts]
+    return class_shares(trace)
+
+
+def _recalls(trace: Trace) -> list[float | None]:
+    return next((one.recalls for one in reversed(trace.epochs) if one.recalls), [])

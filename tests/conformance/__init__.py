@@ -1,0 +1,1 @@
+"""The official conformance suite and its friends against this server: `make conformance`."""

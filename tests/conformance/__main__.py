@@ -1,0 +1,175 @@
+"""Everything that others use to judge a server like this one, as a table: `make conformance`.
+
+The official suite (both revisions, tasks included), the Inspector, Claude Code's, Gemini's and MCPB's validators, the
+skill validator, real clients, and a load of readers beside a training. What comes from npm is left out, and said to be,
+where npm cannot get it.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.clients import connecting, npm
+from tests.conformance.load import under_load
+from tests.contracts.tree import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+REVISIONS = ("2026-07-28", "2025-11-25")
+PACKAGES = (npm.CONFORMANCE, npm.INSPECTOR, npm.CLAUDE_CODE, npm.MCPB, npm.GEMINI, npm.CODEX)
+
+
+class Table:
+    """Rows as they come, and whether all were well."""
+
+    def __init__(self) -> None:
+        self.failed = 0
+
+    def row(self, name: str, told: str, *, well: bool, seconds: float | None = None) -> None:
+        self.failed += not well
+        took = f"{seconds:6.1f} s" if seconds is not None else " " * 8
+        npm.say(f"{'ok  ' if well else 'FAIL'} {took}  {name:<44} {told}")
+
+    def check(self, name: str, look: Callable[[], str]) -> None:
+        began = time.monotonic()
+        try:
+            told, well = look(), True
+        except (connecting.NotContentError, subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+            told, well = str(getattr(error, "output", None) or error)[-2000:], False
+        self.row(name, told.strip(), well=well, seconds=time.monotonic() - began)
+
+
+@contextmanager
+def fixture_server(folder: Path) -> Generator[str]:
+    """The product's server with the suite's fixtures; its address."""
+    words = [sys.executable, "-m", "tests.conformance.server", str(folder)]
+    log = (folder / "server.log").open("w", encoding="utf-8")
+    with log, subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True) as process:
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.terminate()
+
+
+def suite(folder: Path, address: str, revision: str) -> str:
+    """The official suite; a failure of what the revision requires is its exit code."""
+    words = [npm.program(folder, "conformance"), "server", "--url", address, "--requirements", revision]
+    told = run_or_output(words, folder)
+    scenarios = re.findall(r"^([✓✗]) (\S+): (\d+) passed, (\d+) failed", told, re.MULTILINE)
+    broken = [name for mark, name, _, _ in scenarios if mark == "✗"]
+    if broken or not scenarios:
+        raise connecting.NotContentError(f"failed: {', '.join(broken)}\n{told[-1500:]}")
+    tasks = sum(name.startswith("tasks-") for _, name, _, _ in scenarios)
+    passed = sum(int(number) for _, _, number, _ in scenarios)
+    return f"{len(scenarios)} scenarios, {tasks} of them of tasks; {passed} checks passed, 0 failed"
+
+
+def run_or_output(words: list[str], folder: Path) -> str:
+    """The output also of a command that failed: the suite tells there what did."""
+    try:
+        return npm.run(words, folder, timeout=600)
+    except subprocess.CalledProcessError as error:
+        return str(error.output)
+
+
+def skills_over_mcp(folder: Path) -> str:
+    told = connecting.inspected(folder, "modern", "--method", "skills/list", "--verify", "--require-digests")
+    return f"{len(told['skills'])} skills, digests verified"
+
+
+def inspector_load(folder: Path, address: str) -> str:
+    words = [npm.program(folder, "mcp-inspector"), "--cli", "--server-url", address, "--transport", "http",
+             "--method", "tools/call", "--tool-name", "list_runs", "--load", "--load-requests", "200",
+             "--load-concurrency", "8", "-q", "--format", "json"]  # fmt: skip
+    return re.sub(r"\s+", " ", npm.run(words, folder))[:300]
+
+
+def as_published(folder: Path) -> Path:
+    """A copy of the repository as a person gets it, since some validators write into what they judge."""
+    copy = folder / "trainwell"
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in filter(None, tracked.split("\0")):
+        if (ROOT / name).is_file():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            (copy / name).write_bytes((ROOT / name).read_bytes())
+    return copy
+
+
+def plugin(folder: Path, copy: Path) -> str:
+    """Claude Code's validator, and an installation from the marketplace file."""
+    claude = npm.program(folder, "claude")
+    npm.run([claude, "plugin", "validate", "--strict", str(copy)], folder)
+    npm.run([claude, "plugin", "marketplace", "add", str(copy)], folder)
+    npm.run([claude, "plugin", "install", "trainwell@trainwell"], folder)
+    told = npm.run([claude, "plugin", "details", "trainwell@trainwell"], folder)
+    return re.search(r"Skills \(\d+\)", told)[0] + ", " + re.search(r"Always-on:\s+(~\d+ tok)", told)[1] + " always on"
+
+
+def bundle(folder: Path, copy: Path) -> str:
+    mcpb = npm.program(folder, "mcpb")
+    npm.run([mcpb, "validate", str(copy / "manifest.json")], folder)
+    told = npm.run([mcpb, "pack", str(copy), str(folder / "trainwell.mcpb")], folder)
+    return f"validated and packed, {re.search(r'package size: *(.+)', told)[1]}"
+
+
+def agent_skills() -> str:
+    skills = sorted(path.parent for path in ROOT.glob("skills/*/SKILL.md"))
+    for skill in skills:
+        subprocess.run(
+            [Path(sys.executable).parent / "agentskills", "validate", skill], check=True, capture_output=True, text=True
+        )
+    return f"{len(skills)} skills valid: {', '.join(skill.name for skill in skills)}"
+
+
+def from_npm(table: Table, folder: Path) -> None:
+    """Every check that needs a program from npm."""
+    try:
+        npm.install(folder, *PACKAGES)
+    except subprocess.CalledProcessError:
+        npm.say(f"left out           what npm would bring ({', '.join(PACKAGES)}): npm cannot get it here")
+        return
+    (folder / "fixtures").mkdir()
+    with fixture_server(folder / "fixtures") as address:
+        for revision in REVISIONS:
+            table.check(f"conformance suite, {revision}", lambda revision=revision: suite(folder, address, revision))
+        table.check("Inspector, 200 calls from 8 at once", lambda: inspector_load(folder, address))
+    for era in ("legacy", "modern"):
+        table.check(f"Inspector, strict, {era} era", lambda era=era: connecting.inspector_is_content(folder, era))
+    table.check("Inspector, skills with digests", lambda: skills_over_mcp(folder))
+    copy = as_published(folder)
+    table.check("Claude Code, plugin (strict), installed", lambda: plugin(folder, copy))
+    table.check("Claude Code, mcp list", lambda: connecting.claude_code_connects(folder))
+    table.check(
+        "Gemini CLI, extension",
+        lambda: npm.run([npm.program(folder, "gemini"), "extensions", "validate", str(copy)], folder),
+    )
+    table.check("Gemini CLI, mcp list", lambda: connecting.gemini_connects(folder))
+    table.check("Codex, mcp list", lambda: connecting.codex_takes_it(folder))
+    table.check("MCPB bundle", lambda: bundle(folder, copy))
+
+
+def main() -> int:
+    """Run all checks; 1 when one failed."""
+    table = Table()
+    with tempfile.TemporaryDirectory(prefix="trainwell-conformance-") as name:
+        folder = Path(name)
+        for part in ("workspace", "loaded"):
+            (folder / part).mkdir()
+        table.check("agentskills validate", agent_skills)
+        from_npm(table, folder)
+        for tool, told, well in under_load(folder / "loaded"):
+            table.row(f"50 HTTP clients beside a training: {tool}", told, well=well)
+    npm.say("all well" if not table.failed else f"{table.failed} failed")
+    return int(table.failed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

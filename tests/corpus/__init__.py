@@ -1,0 +1,5 @@
+"""Faulty trainings with known causes and healthy ones, out of real data, and how well `diagnose` tells them apart.
+
+`python -m tests.corpus` runs them. Faults are made through the product's front door: arguments of tools, files spoiled
+on the disk, a person's own network or loader. Each fault is one change to a healthy job, its twin.
+"""

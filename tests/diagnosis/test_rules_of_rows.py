@@ -1,0 +1,193 @@
+"""Rules that judge rows, capacity and systems: each fires on a trace of its own and is silent on a healthy one."""
+
+from dataclasses import replace
+
+import pytest
+
+from trainwell.contract.trace import AttemptRecord, EpochRecord, Trace
+from trainwell.diagnosis import diagnose
+from trainwell.diagnosis.rule import explains, rules
+from trainwell.diagnosis.series import rank_correlation
+
+EPOCHS = 12
+CONFIG = {"lr": 2e-3, "epochs": EPOCHS, "batch_size": 32, "optimizer": "adamw", "early_stopping": 15, "augment": []}
+FACTS = {
+    "data.rows_looked_at": 1200, "data.nonfinite_rows": 0.0, "data.nonfinite_targets": 0.0, "data.input_std": 1.0,
+    "data.column_std_largest": 1.1, "data.column_std_median": 1.0, "data.column_offset": 0.1, "data.columns": 64,
+    "data.constant_columns": 3, "data.repeated_columns": 0, "data.ordered": False, "data.label_shift": 0.02,
+    "data.label_runs": 0.1, "data.label_chance": 0.1, "data.copies": 0.0, "data.shift": 0.0,
+    "data.shifted_columns": 0.0, "data.scale_ratio": 1.0, "data.rescaled_columns": 0.0, "data.signal": 0.95,
+    "data.signal_validation": 0.95, "data.signal_others": 0.9, "data.signal_renamed": 0.95, "data.wrong_labels": 0.01,
+    "data.sure_rows": 0.85, "data.best_column": "c7", "data.best_column_tells": 0.3, "data.next_column_tells": 0.28,
+    "data.train_classes": [120] * 10,
+}  # fmt: skip
+DATA = {"task": "classification", "num_classes": 10, "train_rows": 1200, "validation_rows": 300, "baseline": 0.1,
+        "inputs": [[64]], "asked": {"source": "data.csv", "target": "y"}}  # fmt: skip
+HANDLES = {"run": "run_a_000001", "model": "model_a_000001", "data": "data_a_000001"}
+
+
+def record(epoch, *, score=0.96, train=0.98, loss=None, **fields):
+    falling = (0.1 + 2.2 * 0.6**epoch) if loss is None else loss
+    known = {"train_loss": falling, "val_loss": falling + 0.03, "train_accuracy": train, "val_accuracy": score,
+             "samples_per_second": 5e4, "seconds": 0.2, "train_seconds": 0.2, "host_memory": 4e8}  # fmt: skip
+    return EpochRecord(epoch=epoch, step=38 * epoch, **known | fields)
+
+
+def trace(*, facts=None, epochs=EPOCHS, config=None, model=None, data=None, **fields):
+    """A healthy run but for what is said."""
+    rows = tuple(record(epoch, **fields) for epoch in range(1, epochs + 1))
+    return Trace(
+        epochs=rows, attempts=(AttemptRecord(1, 0.0, outcome="completed"),), config=CONFIG | (config or {}),
+        model={"architecture": "python", "parameters": 9000} | (model or {}), data=DATA | (data or {}),
+        facts=FACTS | {f"data.{name}": value for name, value in (facts or {}).items()}, handles=HANDLES,
+    )  # fmt: skip
+
+
+def ended(one, outcome, **changes):
+    return replace(one, attempts=(AttemptRecord(1, 0.0, outcome=outcome, **changes),))
+
+
+MLP = {"architecture": "mlp", "hidden_dims": [64], "dropout": 0.1}
+BAD = {"score": 0.5, "train": 0.55}
+ILL = {
+    "non_finite_inputs": trace(facts={"nonfinite_rows": 0.01, "nonfinite_column": "c2"}),
+    "inputs_not_normalised": trace(facts={"input_std": 230.0, "column_std_largest": 900.0}, **BAD),
+    "target_not_normalised": trace(
+        facts={"target_mean": 5000.0, "target_std": 900.0},
+        data={"task": "regression"},
+        score=None,
+        train=None,
+        val_r2=0.1,
+    ),
+    "constant_features": trace(facts={"constant_columns": 60}, **BAD),
+    "duplicate_features": trace(facts={"repeated_columns": 40, "repeated_example": ["c1", "c2"]}),
+    "class_imbalance": trace(facts={"train_classes": [1000, 40]}, recalls=[1.0, 0.1], data={"num_classes": 2}),
+    "label_noise": trace(facts={"wrong_labels": 0.25}, train=0.76),
+    "memorised_noise": trace(facts={"wrong_labels": 0.25}, train=0.99, score=0.7),
+    "split_leakage": trace(facts={"copies": 0.6}),
+    "target_leakage": trace(facts={"best_column_tells": 1.0, "next_column_tells": 0.4}, model=MLP),
+    "unshuffled_data": trace(facts={"ordered": True, "label_runs": 0.99}, **BAD),
+    "wrong_target_encoding": trace(
+        facts={"target_codes": True, "target_values": 10, "code_signal": 0.9},
+        data={"task": "regression"},
+        model=MLP,
+        score=None,
+        train=None,
+        val_r2=0.8,
+    ),
+    "small_validation_set": trace(data={"validation_rows": 6}, model=MLP),
+    "distribution_shift": trace(facts={"shift": 2.0, "shifted_columns": 0.4}, train=0.98, score=0.6),
+    "preprocessing_mismatch": trace(facts={"scale_ratio": 40.0, "rescaled_columns": 1.0}, train=0.98, score=0.2),
+    "labels_misaligned": trace(facts={"signal": 0.01, "signal_validation": 0.0}, train=0.15, score=0.1),
+    "truncated_sequences": trace(facts={"cut_rows": 0.98, "places": 2}, model=MLP, **BAD),
+    "augmentation_too_strong": trace(config={"augment": ["cutmix"]}, fitted_loss=0.05, score=0.85),
+    "stopped_too_early": ended(
+        trace(config={"early_stopping": 1, "epochs": 60}, score=0.7, train=0.72), "early_stopping"
+    ),
+    "too_few_epochs": trace(epochs=2, config={"epochs": 2}, **BAD),
+    "dropout_too_strong": trace(model=MLP | {"dropout": 0.9}, **BAD),
+    "hung": ended(trace(), "failed", cause="stalled", message="No step for 600 s."),
+    "host_out_of_memory": ended(trace(epochs=0), "failed", cause="host_out_of_memory", message="Killed."),
+}
+SYSTEMS = {
+    "input_bound": [{"data_seconds": 0.8, "train_seconds": 1.0}] * EPOCHS,
+    "memory_leak": [{"host_memory": 4e8 + 5e7 * epoch} for epoch in range(EPOCHS)],
+    "contention": [
+        {"samples_per_second": 5e4 if epoch < 6 else 1e4, "machine_load": 0.8 if epoch < 6 else 3.0}
+        for epoch in range(EPOCHS)
+    ],
+    "slow_steps": [{"samples_per_second": 5e4 / (1 + epoch)} for epoch in range(EPOCHS)],
+}
+ILL |= {
+    code: replace(trace(), epochs=tuple(record(place, **row) for place, row in enumerate(rows, 1)))
+    for code, rows in SYSTEMS.items()
+}
+MENDED_BY_ARGUMENTS = {
+    "class_imbalance": {"train": {"class_weights": "balanced"}},
+    "target_leakage": {"prepare_data": {"drop_columns": ["c7"]}},
+    "unshuffled_data": {"train": {"stream": False}},
+    "wrong_target_encoding": {"prepare_data": {"task": "classification"}},
+    "small_validation_set": {"prepare_data": {"validation_fraction": 0.2}},
+    "truncated_sequences": {"prepare_data": {"options": {"length": 32}}},
+    "augmentation_too_strong": {"train": {"augment": []}},
+    "stopped_too_early": {"train": {"early_stopping": 15}},
+    "dropout_too_strong": {"build_model": {"options": {"dropout": 0.2}}},
+    "host_out_of_memory": {"train": {"accumulate": 2}},
+}
+BY_A_PERSON = sorted(set(ILL) - set(MENDED_BY_ARGUMENTS) - {"too_few_epochs"})
+
+
+def test_a_healthy_run_gets_a_clean_bill():
+    assert diagnose(trace()) == []
+    assert diagnose(trace(model=MLP)) == []
+
+
+@pytest.mark.parametrize("code", ILL)
+def test_a_rule_names_its_own_fault_and_nothing_beside_it(code):
+    found = diagnose(ILL[code])
+
+    assert [one.code for one in found if one.severity != "info"] == [code]
+    assert found[0].evidence
+    assert found[0].cost
+
+
+@pytest.mark.parametrize("code", MENDED_BY_ARGUMENTS)
+def test_a_fault_that_arguments_mend_comes_with_them(code):
+    first = diagnose(ILL[code])[0].fixes[0]
+
+    assert first.patch == MENDED_BY_ARGUMENTS[code]
+    assert first.reason
+    assert first.expected
+
+
+def test_a_repair_of_the_data_is_a_call_with_what_was_asked_before():
+    first = diagnose(ILL["target_leakage"])[0].fixes[0]
+
+    assert first.next_call == {
+        "tool": "prepare_data", "arguments": {"source": "data.csv", "target": "y", "drop_columns": ["c7"]},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("code", BY_A_PERSON)
+def test_a_fault_that_a_person_must_mend_has_no_fix(code):
+    assert diagnose(ILL[code])[0].fixes == ()
+
+
+def test_odd_rows_are_no_fault_while_the_network_does_well():
+    odd = {"input_std": 230.0, "constant_columns": 60, "shift": 2.0, "shifted_columns": 0.4, "ordered": True}
+    assert diagnose(trace(facts=odd | {"label_runs": 0.99})) == []
+    assert diagnose(trace(model=MLP | {"dropout": 0.7}, config={"augment": ["crop"]})) == []
+
+
+def test_more_steps_are_asked_for_where_there_were_few():
+    fixes = diagnose(ILL["too_few_epochs"])[0].fixes
+
+    assert fixes[0].patch == {"train": {"epochs": 16}}
+
+
+def test_names_out_of_the_data_are_quoted_and_cut():
+    wild = trace(facts={"best_column_tells": 1.0, "next_column_tells": 0.1, "best_column": "x\u202e\n" + "a" * 500})
+
+    said = diagnose(wild)[0]
+
+    assert "\u202e" not in said.symptom
+    assert len(said.symptom) < 200
+
+
+def test_what_follows_from_a_root_is_told_with_it():
+    root = diagnose(trace(facts={"wrong_labels": 0.25}, train=0.99, score=0.7, val_loss=2.0))[0]
+
+    assert root.code == "memorised_noise"
+    assert "overfitting" in root.also
+
+
+def test_no_two_rules_explain_each_other():
+    for code in rules():
+        assert code not in explains(code)
+        assert not [other for other in explains(code) if other in rules() and code in explains(other)]
+
+
+def test_the_rank_correlation_knows_order_and_ties():
+    assert rank_correlation([1, 2, 5, 9]) == pytest.approx(1)
+    assert rank_correlation([4, 3, 2, 1]) == pytest.approx(-1)
+    assert rank_correlation([2, 2, 2]) == 0
