@@ -62,19 +62,16 @@ def _nearer(tool: str, arguments: JsonObject, error: TrainwellError) -> list[Jso
         return [next_call(found[1], **arguments)]
     *path, last = (error.argument or "").split("/")
     call = copy.deepcopy(arguments)
-    place: Any = call
-    for part in path:
-        place = place[int(part)] if isinstance(place, list) and part.isdigit() else place
-        place = cast("JsonObject", place).get(part) if isinstance(place, dict) else place
-    if isinstance(place, list) and last.isdigit() and isinstance(place[int(last)], str):
-        place[int(last)] = found[1]
-    elif isinstance(place, dict) and isinstance(place.get(last), str) and not path:
-        place[last] = found[1]
-    elif isinstance(place, dict) and path and last in place:
-        place[found[1]] = place.pop(last)
-    else:
-        return []
-    return [next_call(tool, **call)]
+    if not path and isinstance(call.get(last), str):
+        return [next_call(tool, **{**call, last: found[1]})]
+    place: Any = call.get(path[0]) if len(path) == 1 else None
+    if isinstance(place, list) and last.isdigit():
+        words = cast("list[Any]", place)
+        return [next_call(tool, **{**call, path[0]: [*words[: int(last)], found[1], *words[int(last) + 1 :]]})]
+    if isinstance(place, dict) and last in place:
+        named = {found[1] if name == last else name: value for name, value in cast("JsonObject", place).items()}
+        return [next_call(tool, **{**call, path[0]: named})]
+    return []
 
 
 def _fits(manifest: Manifest, call: JsonObject) -> bool:
