@@ -2,12 +2,14 @@
 
 from typing import Any, Literal
 
+import pytest
 from pydantic import Field
 
 from trainwell.contract.answers import Answer, answer_schema, served_schema
 from trainwell.contract.findings import Finding
 from trainwell.contract.schema import compile_schema
 from trainwell.contract.specs import Spec
+from trainwell.contract.text import brief, duration, rounded, size
 
 
 class Row(Spec):
@@ -70,3 +72,32 @@ def test_the_outline_is_short_and_fits_answers_and_refusals_alike():
 
 def test_no_words_of_pydantic_are_left():
     assert not {"title", "description", "$defs", "$ref", "default"} & set(str(SCHEMA).replace("'", " ").split())
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(0.0423, "0.042 s"), (9.96, "10 s"), (48.2, "48 s"), (200, "3 min 20 s"), (3599.9, "1 h"), (7500, "2 h 5 min")],
+)
+def test_a_time_is_told_in_the_unit_that_a_person_takes(seconds, told):
+    assert duration(seconds) == told
+
+
+@pytest.mark.parametrize(("count", "told"), [(0, "0 B"), (1023, "1 KB"), (1536, "1.5 KB"), (50 * 2**20, "50 MB")])
+def test_a_size_is_told_in_the_unit_that_a_person_takes(count, told):
+    assert size(count) == told
+
+
+@pytest.mark.parametrize(
+    ("value", "told"), [(0.123456, "0.1235"), (12345.6, "12,346"), (-250000.0, "-250,000"), (3e12, "3e+12")]
+)
+def test_a_number_in_a_sentence_has_the_digits_that_matter(value, told):
+    assert rounded(value) == told
+
+
+def test_brief_json_says_what_it_left_out():
+    whole = {"loss": 0.123456, "big": 123456.7, "rows": [1.23456] * 7, "few": ["a"], "deep": {"all": list(range(9))}}
+
+    assert brief(whole, most=3) == {
+        "loss": 0.1235, "big": 123457, "rows": [1.235] * 3, "rows_left_out": 4, "few": ["a"],
+        "deep": {"all": [0, 1, 2], "all_left_out": 6},
+    }  # fmt: skip

@@ -21,7 +21,7 @@ def save(services):
 def test_exercise_1_a_perceptron_of_784_256_128_10_learns_mnist_from_the_defaults(call, trained, save):
     save("mnist.npz", 5000)
     data = call("prepare_data", source="mnist.npz")["data"]
-    model = call("build_model", data=data, architecture="mlp", options={"hidden_dims": [256, 128]})
+    model = call("build_model", data=data, architecture="mlp", options={"hidden_dims": [256, 128]}, detail="full")
     widths = [layer["output_shape"] for layer in model["report"]["layers"] if layer["type"] == "Linear"]
     assert widths == [[256], [128], [10]]
     run = trained(data, "mlp", {"hidden_dims": [256, 128]})

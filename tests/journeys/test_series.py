@@ -26,7 +26,7 @@ def test_windows_of_recordings_are_judged_on_people_that_training_never_saw(call
     recordings(services.workspace.root / "steps.csv")
     prepared = call(
         "prepare_data", source="steps.csv", target="doing", drop_columns=["step"],
-        options={"window": 20, "stride": 10, "group": "user", "time": "step"},
+        options={"window": 20, "stride": 10, "group": "user", "time": "step"}, detail="full",
     )  # fmt: skip
     assert any("group" in note for note in prepared["notes"])
     run = trained(prepared["data"], "tcn", {"hidden_size": 16}, epochs=8, batch_size=16)

@@ -128,7 +128,8 @@ VALUES: dict[str, tuple[str, ...]] = {
     "error": ("failed",),
     "cancelled": ("stopped",),
     "detailed": ("full",),
-    "concise": ("short",),
+    "concise": ("brief",),
+    "short": ("brief",),
     "table": ("tabular",),
     "csv": ("tabular",),
 }

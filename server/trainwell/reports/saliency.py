@@ -73,6 +73,6 @@ def _draw_pair(
 def _level(strength: NDArray[np.float64]) -> float:
     """The pixels above it hold half of the sum."""
     ordered: NDArray[np.float64] = np.sort(strength.ravel())[::-1]
-    sums = np.cumsum(ordered)
-    level = float(ordered[int(np.searchsorted(sums, WITHIN * sums[-1]))])  # pyright: ignore[reportUnknownArgumentType]
-    return min(level, float(ordered.max()) * (1 - 1e-9))
+    sums: NDArray[np.float64] = np.cumsum(ordered)
+    within = int(np.count_nonzero(sums < WITHIN * float(sums[-1])))
+    return min(float(ordered[within]), float(ordered[0]) * (1 - 1e-9))

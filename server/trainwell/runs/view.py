@@ -9,7 +9,7 @@ from pydantic import Field
 
 from trainwell.contract.errors import next_call
 from trainwell.contract.specs import RunSpec, Spec
-from trainwell.contract.text import rounded
+from trainwell.contract.text import duration, rounded
 from trainwell.runs.attempts import worked
 from trainwell.runs.experiments import Experiment, Repeats, experiment_of, lines, repeats_of
 from trainwell.runs.lifecycle import CARRIED, FINAL, WAITING
@@ -193,12 +193,12 @@ def summary(seen: RunView, score_name: str) -> str:
     if seen.state in FINAL:
         best = f", best {score_name} {rounded(score)} at epoch {int(seen.best['epoch'] or 0)}" if seen.best else ""
         why = f" ({seen.reason})" if seen.reason != seen.state else ""
-        line = f"{seen.run} {seen.state}{why} at {where}{best}, {rounded(seen.seconds, 3)} s."
+        line = f"{seen.run} {seen.state}{why} at {where}{best}, {duration(seen.seconds)}."
     elif seen.state in WAITING:
         turn = f", waits for {seen.after}." if seen.after else f", number {seen.position} in the queue."
         line = f"{seen.run} {seen.state}" + (f": {seen.reason}" if seen.reason else turn)
     else:
-        eta = f", about {seen.eta_seconds:.0f} s left" if seen.eta_seconds is not None else ""
+        eta = f", about {duration(seen.eta_seconds)} left" if seen.eta_seconds is not None else ""
         now = ", ".join(f"{name} {rounded(seen.metrics.get(name))}" for name in ("train_loss", "val_loss", score_name)
                         if name in seen.metrics)  # fmt: skip
         line = f"{seen.run} {seen.state}, {where} ({seen.progress:.0%}){eta}" + (f": {now}." if now else ".")

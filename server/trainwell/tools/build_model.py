@@ -12,7 +12,7 @@ from typing import Any
 from trainwell.contract.answers import Answer, Hints
 from trainwell.contract.errors import TrainwellError, next_call
 from trainwell.contract.specs import ModelSpec, Shapes, Spec
-from trainwell.contract.text import plain
+from trainwell.contract.text import brief, plain, size
 from trainwell.contract.told import describe_input
 from trainwell.store.handles import content_handle
 from trainwell.tools.services import Services
@@ -38,6 +38,7 @@ class Arguments(Spec):
     module: str | None = None
     pretrained: str | None = None
     name: str | None = None
+    detail: str
 
 
 class Result(Answer):
@@ -81,9 +82,14 @@ async def call(services: Services, arguments: Arguments) -> Result:
         architecture=architecture,
         parameters=parameters,
         options=spec.options,
-        report=report,
+        report=report if arguments.detail == "full" else _brief(report),
         next_call=next_call("train", model=spec.handle, train_loader=prepared.handle),
     )
+
+
+def _brief(report: dict[str, Any]) -> dict[str, Any]:
+    """The report without its layers, which are counted."""
+    return brief({**report, "layers": len(report["layers"])})
 
 
 def _told(spec: ModelSpec, parameters: int, report: dict[str, Any]) -> str:
@@ -96,7 +102,7 @@ def _told(spec: ModelSpec, parameters: int, report: dict[str, Any]) -> str:
         f"{spec.handle}: {spec.architecture}, {parameters:,} parameters{frozen}, "
         f"{report['flops_per_row']:,} FLOPs a row.",
         f"It takes {inputs}, gives {spec.shapes.num_outputs} {OUTPUTS[spec.shapes.task]}. Training needs "
-        f"{_megabytes(fixed)} and {_megabytes(per_row * 128)} for each 128 rows of a batch. Both passes checked.",
+        f"{size(fixed)} and {size(per_row * 128)} for each 128 rows of a batch. Both passes checked.",
         *(plain(note, LONGEST_NOTE) for note in report.get("notes", [])[:NOTES_TOLD]),
     ]
     return "\n".join(lines)
@@ -132,7 +138,3 @@ def _asked_for(arguments: Arguments) -> tuple[str, dict[str, Any]]:
         "pretrained": {**options, "source": arguments.pretrained},
     }
     return way, inside[way]
-
-
-def _megabytes(count: float) -> str:
-    return f"{count / 2**20:.1f} MB"

@@ -17,6 +17,7 @@ from trainwell.contract.errors import JsonObject, TrainwellError, did_you_mean
 from trainwell.contract.text import finite, quoted
 from trainwell.runs.deaths import who_holds_up
 from trainwell.tools.registry import Tool, discover
+from trainwell.tools.way_on import way_on
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -69,9 +70,10 @@ async def call_tool(
         answer = await tool.module.call(services.with_progress(progress), _typed(tool, checked))
         outcome = outcome_of(tool, answer, services)
     except TrainwellError as error:
-        outcome = refused(_told_who(services, error) if error.code == "store_busy" else error)
+        told = _told_who(services, error) if error.code == "store_busy" else error
+        outcome = refused(_with_way_on(services, name, arguments, told))
     except Exception as error:  # noqa: BLE001  (an agent must never see a traceback)
-        outcome = refused(_internal(name, error))
+        outcome = refused(_with_way_on(services, name, arguments, _internal(name, error)))
     ending = outcome.structured["error"]["code"] if outcome.is_error else "ok"
     logger.info("{} {} in {:.0f} ms", quoted(name)[1:-1], ending, 1000 * (time.monotonic() - began))
     return outcome
@@ -101,6 +103,12 @@ def _told_who(services: Services, error: TrainwellError) -> TrainwellError:
     """The same refusal with who holds the store up, where that can be seen: reading is possible all the while."""
     with suppress(TrainwellError):
         error.hint = who_holds_up(services.store.queue.carried()) or error.hint
+    return error
+
+
+def _with_way_on(services: Services, tool: str, arguments: Any, error: TrainwellError) -> TrainwellError:
+    """The same refusal with a call to make next, where it names none."""
+    error.next_call = error.next_call or way_on(services.manifest, tool, arguments, error)
     return error
 
 

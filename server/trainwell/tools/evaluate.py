@@ -11,11 +11,14 @@ from typing import Any
 from trainwell.contract.answers import Answer, Hints
 from trainwell.contract.errors import next_call
 from trainwell.contract.specs import Spec
-from trainwell.contract.text import rounded
+from trainwell.contract.text import brief, rounded
 from trainwell.tools.services import Services
 
 TITLE = "Evaluate"
 HINTS = Hints(read_only=True, destructive=False, idempotent=True)
+MOST_WORST = 3
+# What a brief answer leaves to its summary, or to `detail: full`.
+_IN_FULL = {"told", "metrics", "interval_method", "split", "task", "data", "model", "slices"}
 
 
 class Arguments(Spec):
@@ -27,6 +30,7 @@ class Arguments(Spec):
     split: str
     slices: list[str] | None = None
     plot: str | None = None
+    detail: str
 
 
 class Result(Answer):
@@ -57,8 +61,12 @@ async def call(services: Services, arguments: Arguments) -> Result:
     metrics, baseline, rows = report.pop("metrics"), report.pop("baseline"), report.pop("rows")
     trees: dict[str, Any] | None = report.pop("trees", None)
     lines = [_told(name, arguments.split, rows, metrics, baseline), *([trees["told"]] if trees else [])]
+    notes: list[str] = report["notes"]
+    if arguments.detail == "brief":
+        metrics, baseline, report = brief(metrics), brief(baseline), _brief(report)
+        trees = brief({name: value for name, value in trees.items() if name not in _IN_FULL}) if trees else None
     return Result(
-        summary="\n".join([*lines, *report["notes"][:2]]),
+        summary="\n".join([*lines, *notes[:2]]),
         split=arguments.split,
         rows=rows,
         metrics=metrics,
@@ -68,6 +76,19 @@ async def call(services: Services, arguments: Arguments) -> Result:
         picture=services.workspace.shown(picture) if arguments.plot else None,
         next_call=next_call("save_checkpoint", run=name) if arguments.run else next_call("predict", checkpoint=name),
     )
+
+
+def _brief(report: dict[str, Any]) -> dict[str, Any]:
+    """The parts by class, label, column and row cut to the worst; slices were asked for and stay whole."""
+    worst = [_few_values(one) for one in report["worst"][:MOST_WORST]]
+    told = brief({name: value for name, value in report.items() if name not in _IN_FULL})
+    return {**told, "worst": worst, **({"slices": report["slices"]} if "slices" in report else {})}
+
+
+def _few_values(row: dict[str, Any]) -> dict[str, Any]:
+    """A row with its first raw values only; forecasts are told by their first steps."""
+    values = dict(list(row.get("values", {}).items())[:MOST_WORST])
+    return brief({**row, **({"values": values} if values else {})})
 
 
 def _told(name: str, split: str, rows: int, metrics: dict[str, Any], baseline: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from trainwell.contract.answers import Answer, Hints
 from trainwell.contract.errors import next_call
 from trainwell.contract.specs import Spec
+from trainwell.contract.text import brief
 from trainwell.tools.services import Services
 
 TITLE = "Explain"
@@ -24,6 +25,7 @@ class Arguments(Spec):
     checkpoint: str | None = None
     split: str
     plot: bool
+    detail: str
 
 
 class Result(Answer):
@@ -50,7 +52,14 @@ async def call(services: Services, arguments: Arguments) -> Result:
     slices = {"slices": [report["features"][0]["name"]]} if by_column and report["features"] else {}
     return Result(
         summary="\n".join([f"{name} on {arguments.split}. {told}", *report["notes"][:2]]),
-        **report,
+        **(report if arguments.detail == "full" else _brief(report)),
         picture=services.workspace.shown(picture) if arguments.plot else None,
         next_call=next_call("evaluate", **handle, split=arguments.split, **slices),
     )
+
+
+def _brief(report: dict[str, Any]) -> dict[str, Any]:
+    """The first features and examples, with three digits."""
+    told = brief(report, digits=3)
+    left_out = report["features_left_out"] + max(0, len(report["features"]) - len(told["features"]))
+    return {name: told[name] for name in report} | {"features_left_out": left_out}

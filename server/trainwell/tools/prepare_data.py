@@ -17,7 +17,7 @@ from trainwell.tools.services import Services, exactly_one
 
 TITLE = "Prepare data"
 HINTS = Hints(read_only=False, destructive=False, idempotent=True)
-MOST_CLASSES_TOLD = 20
+MOST_CLASSES_TOLD, MOST_TOLD = 20, 5
 
 
 class Arguments(Spec):
@@ -39,10 +39,11 @@ class Arguments(Spec):
     drop_columns: list[str] | None = None
     options: dict[str, Any] | None = None
     seed: int
+    detail: str
 
 
 class Result(Answer):
-    """The prepared data."""
+    """The prepared data; `left_out` counts the warnings and notes that only `detail: full` has."""
 
     data: str
     task: str
@@ -53,14 +54,16 @@ class Result(Answer):
     baseline: dict[str, Any]
     warnings: list[str]
     notes: list[str]
+    left_out: int | None = None
 
 
 async def call(services: Services, arguments: Arguments) -> Result:
     """Have a worker prepare, then enter the handle."""
     exactly_one(source=arguments.source, rows=arguments.rows)
-    prepared = PreparedData.model_validate(await services.ask("prepare", **arguments.model_dump()))
+    prepared = PreparedData.model_validate(await services.ask("prepare", **arguments.model_dump(exclude={"detail"})))
     services.store.artifacts.put_data(prepared)
     warnings = [f"{one.code}: {one.message}" for one in prepared.warnings]
+    most = len(warnings) + len(prepared.notes) if arguments.detail == "full" else MOST_TOLD
     parts = ", ".join(f"{name} {count}" for name, count in prepared.splits.items())
     inputs = " and ".join(describe_input(one) for one in prepared.inputs[:3])
     lines = [
@@ -77,7 +80,8 @@ async def call(services: Services, arguments: Arguments) -> Result:
         inputs={tensor.name: list(tensor.shape) for tensor in prepared.inputs},
         classes=list(prepared.classes[:MOST_CLASSES_TOLD]),
         baseline=prepared.baseline.model_dump(),
-        warnings=warnings,
-        notes=list(prepared.notes),
+        warnings=warnings[:most],
+        notes=list(prepared.notes[:most]),
+        left_out=max(0, len(warnings) - most) + max(0, len(prepared.notes) - most) or None,
         next_call=next_call("build_model", data=prepared.handle),
     )

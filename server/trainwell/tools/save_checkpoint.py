@@ -10,6 +10,7 @@ from typing import Any
 from trainwell.contract.answers import Answer, Hints
 from trainwell.contract.errors import TrainwellError, next_call
 from trainwell.contract.specs import Spec
+from trainwell.contract.text import size
 from trainwell.tools.services import Services
 
 TITLE = "Save checkpoint"
@@ -50,8 +51,7 @@ async def call(services: Services, arguments: Arguments) -> Result:
     card, shown = saved["card"], services.workspace.shown(path)
     handle = services.store.artifacts.put_checkpoint(shown, card)
     return Result(
-        summary=f"{handle}: {shown}, {arguments.which} weights (epoch {card['epoch']}), "
-        f"{saved['bytes'] / 2**20:.2f} MB.",
+        summary=f"{handle}: {shown}, {arguments.which} weights (epoch {card['epoch']}), {size(saved['bytes'])}.",
         checkpoint=handle,
         path=shown,
         epoch=card["epoch"],

@@ -14,7 +14,7 @@ from typing import Any
 from trainwell.contract.answers import Answer, Hints
 from trainwell.contract.errors import TrainwellError, next_call
 from trainwell.contract.specs import ModelSpec, RunSpec, Spec
-from trainwell.contract.text import rounded
+from trainwell.contract.text import duration, rounded, size
 from trainwell.runs import experiments
 from trainwell.runs.record import keep
 from trainwell.runs.room import require_room
@@ -242,13 +242,13 @@ def _told(
     seen: RunView, spec: RunSpec, plan: dict[str, Any], *, position: int, again: bool, warnings: list[str]
 ) -> str:
     seconds = plan["seconds_per_epoch"] * spec.config.epochs
-    most = f"{math.ceil(seconds)} s" if seconds < 120 else f"{math.ceil(seconds / 60)} min"
+    most = duration(math.ceil(seconds))
     where = f"{position - 1} runs before it" if position > 1 else seen.state
     first = summary(seen, spec.data.score_name).splitlines()[0] if again or seen.best else f"{seen.run}: {where}."
     lines = [
         f"This key has a run already: {first}" if again else first,
         f"Expect at most {most} for {spec.config.epochs} epochs on {plan['device']}, "
-        f"{plan['memory_bytes'] / 2**20:.0f} MB, first loss near {rounded(plan['expected_initial_loss'], 3)} "
+        f"{size(plan['memory_bytes'])}, first loss near {rounded(plan['expected_initial_loss'], 3)} "
         f"(measured {rounded(plan['measured_initial_loss'], 3)}).",
     ]
     if spec.data.warnings:

@@ -11,18 +11,11 @@ import polars as pl
 
 from trainwell.contract.errors import TrainwellError
 from trainwell.data.content import recognise_content
-from trainwell.data.memory import bytes_per_value
 from trainwell.data.table.delimited import Dialect, survey, where
+from trainwell.data.table.errors import polars_errors, unreadable
+from trainwell.data.table.json_rows import is_json, json_rows
 from trainwell.data.table.names import check_names, tidy_names
-from trainwell.data.table.read import (
-    Table,
-    is_json,
-    json_rows,
-    parse,
-    polars_errors,
-    rows_frame,
-    unreadable,
-)  # fmt: skip
+from trainwell.data.table.read import Table, bytes_per_value, parse, rows_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

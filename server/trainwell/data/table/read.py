@@ -12,13 +12,15 @@ from polars.exceptions import PanicException, PolarsError
 from trainwell.contract.errors import TrainwellError
 from trainwell.contract.text import plain, quoted
 from trainwell.data.content import recognise_content
-from trainwell.data.memory import bytes_per_value, check_memory
+from trainwell.data.memory import check_memory
 from trainwell.data.table.delimited import Dialect, sample_lines, survey, where
+from trainwell.data.table.errors import polars_errors, unreadable
+from trainwell.data.table.json_rows import count_lines, is_json, json_array, json_lines
 from trainwell.data.table.names import check_names, tidy_names
 from trainwell.data.table.shipped import SHIPPED_TARGET, read_shipped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from trainwell.data.source import Source
@@ -303,15 +305,13 @@ def _sampled(rows: int, looked: int, *, about: bool = False) -> list[str]:
     return [f"Looked at {looked:,} of the rows.", *guess] if rows > looked else []
 
 
-def is_json(path: Path) -> bool:
-    """Whether a text file holds JSON: by its name, else by its first character."""
-    suffix = path.suffix.lower()
-    if suffix in {".jsonl", ".ndjson", ".json"}:
-        return True
-    with path.open("rb") as stream:
-        return suffix not in {".csv", ".tsv"} and stream.read(4096).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(
-            (b"{", b"[{")
-        )
+def bytes_per_value(kind: pl.DataType) -> int:
+    """What a value of this type takes in memory, about."""
+    if kind == pl.Boolean:
+        return 1
+    if isinstance(kind, pl.String | pl.Binary) or kind.is_nested():
+        return 32
+    return 16 if isinstance(kind, pl.Decimal | pl.Int128) else 8
 
 
 def _read_json(path: Path, limit: int | None) -> TableFile:
@@ -326,79 +326,8 @@ def _read_json(path: Path, limit: int | None) -> TableFile:
             check_names(names)
             frame.columns = names
             if names:
-                rows = frame.height if limit is None else _count_lines(path)
+                rows = frame.height if limit is None else count_lines(path)
                 return _held(frame, rows, notes + _sampled(rows, frame.height))
         except (PolarsError, PanicException):
             pass  # read again by lines, which tells where and why, and takes what polars does not (true beside 1)
-    return _held(rows_frame(_json_array(path) if whole else _json_lines(path), argument="source"))
-
-
-def _count_lines(path: Path) -> int:
-    with path.open("rb") as stream:
-        return sum(chunk.count(b"\n") for chunk in iter(lambda: stream.read(1 << 20), b""))
-
-
-def _json_array(path: Path) -> list[Any]:
-    try:
-        rows = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        raise unreadable(path, f"This is not JSON: {plain(str(error), 200)}.", "Write one object a line.") from error
-    if not rows:
-        raise TrainwellError("empty_file", "The file holds an empty list.", argument="source", got=path.name)
-    return rows
-
-
-def _json_lines(path: Path) -> list[Any]:
-    with path.open(encoding="utf-8-sig") as stream:
-        return json_rows(path, stream)
-
-
-def json_rows(path: Path, lines: Iterable[str], first: int = 1) -> list[Any]:
-    """Objects, one a line, without blank lines.
-
-    Args:
-        path: Where they come from.
-        lines: The lines.
-        first: The number of the first of them.
-
-    Raises:
-        TrainwellError: `not_utf8`, `table_unreadable`, with the number of the line.
-    """
-    rows: list[Any] = []
-    line, number = "", first - 1
-    try:
-        for number, line in enumerate(lines, first):
-            if line.strip():
-                rows.append(json.loads(line))
-                if not isinstance(rows[-1], dict):
-                    raise unreadable(path, f"Line {number} is not an object.", "Write one object a line.")
-    except UnicodeDecodeError as error:
-        raise TrainwellError("not_utf8", f"The file is not UTF-8 after line {number}.", argument="source") from error
-    except (ValueError, RecursionError) as error:
-        raise unreadable(
-            path, f"Line {number} is not JSON: {quoted(line.strip())}.", "Write one object a line."
-        ) from error
-    return rows
-
-
-class polars_errors:  # noqa: N801 - used like a function
-    """Within it, what polars raises becomes one error; its panics do not derive from Exception."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, MemoryError):
-            raise TrainwellError("not_enough_memory", "Memory ran out.", argument="source") from error
-        if isinstance(error, PolarsError | PanicException | OSError | UnicodeDecodeError):
-            said = str(error).strip().splitlines()
-            raise unreadable(self.path, f"It could not be parsed: {plain(said[0] if said else '', 200)}.") from error
-
-
-def unreadable(path: Path, message: str, hint: str | None = None) -> TrainwellError:
-    """The refusal of a file that cannot be parsed."""
-    return TrainwellError(
-        "table_unreadable", message, argument="source", got=path.name, hint=hint or "Is the file whole?"
-    )
+    return _held(rows_frame(json_array(path) if whole else json_lines(path), argument="source"))

@@ -124,5 +124,5 @@ def ranked(names: Sequence[str], values: Floats) -> list[Feature]:
     draws = generator.multinomial(rows, np.full(rows, 1 / rows), RESAMPLES) / rows
     low, high = np.percentile(draws @ values.T, (2.5, 97.5), axis=0)
     means = values.mean(axis=1)
-    order = np.argsort(-means, kind="stable")
-    return [Feature(names[int(one)], float(means[one]), float(low[one]), float(high[one])) for one in order]
+    order = [int(place) for place in np.argsort(-means, kind="stable")]
+    return [Feature(names[one], float(means[one]), float(low[one]), float(high[one])) for one in order]

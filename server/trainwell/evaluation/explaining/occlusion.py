@@ -64,8 +64,8 @@ def explain_texts(
         for word, loss in zip(words, losses, strict=True):
             heard[word.lower()].append(float(loss))
         if one in shown:
-            top = np.argsort(-np.abs(losses), kind="stable")[:4]
-            strongest = {plain(words[int(best)], LONGEST_WORD): short(float(losses[int(best)]), 3) for best in top}
+            top: list[int] = np.argsort(-np.abs(losses), kind="stable")[:4].tolist()
+            strongest = {plain(words[best], LONGEST_WORD): short(float(losses[best]), 3) for best in top}
             examples.append({"row": int(scored.rows[one]), **judge.row(scored, one), "words": strongest})
     features = _features(heard)
     unit = "Loss of the answer's log probability without the word"
