@@ -38,13 +38,17 @@ class MemberLinear(nn.Module):
         biases = [
             parameter.detach() for layer in layers for name, parameter in layer.named_parameters() if name == "bias"
         ]
-        self.bias = nn.Parameter(torch.stack(biases).unsqueeze(1)) if biases else None
+        # One after another, as a vector: to decay and to the rules it is a bias, and no matrix of equal rows.
+        self.bias = nn.Parameter(torch.cat(biases)) if biases else None
 
     def forward(self, x: Tensor) -> Tensor:
         """See the class."""
+        members, _, width = self.weight.shape
         if x.ndim == 2:
-            x = x.expand(len(self.weight), -1, -1)
-        return torch.bmm(x, self.weight) if self.bias is None else torch.baddbmm(self.bias, x, self.weight)
+            x = x.expand(members, -1, -1)
+        if self.bias is None:
+            return torch.bmm(x, self.weight)
+        return torch.baddbmm(self.bias.view(members, 1, width), x, self.weight)
 
 
 class MemberNorm(nn.BatchNorm1d):
@@ -61,21 +65,21 @@ class MemberNorm(nn.BatchNorm1d):
         return normed.view(rows, members, features).transpose(0, 1)
 
 
-class MemberDropout(nn.Module):
+class MemberDropout(nn.Dropout):
     """Dropout at a share of its own for each member, in 256ths. x: (M, B, F). Returns: the same shape.
 
     One random byte decides on a value: on a CPU, drawing a float for each would take as long as all products.
     """
 
     def __init__(self, shares: Sequence[float]) -> None:
-        super().__init__()
+        super().__init__(max(shares))
         self.kept = [[[max(1, round(_BYTE * (1 - share)))]] for share in shares]
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
         """See the class."""
         if not self.training:
-            return x
-        kept = torch.tensor(self.kept, device=x.device)
+            return input
+        x, kept = input, torch.tensor(self.kept, device=input.device)
         words = torch.empty(-(-x.numel() // _WORD_BYTES), dtype=torch.int64, device=x.device).random_(*_ALL_WORDS)
         drawn = words.view(torch.uint8)[: x.numel()].view(x.shape)
         # 256 is no byte: a byte of at most one less than `kept` is kept.

@@ -230,7 +230,7 @@ def _alone(one: _Search, study: Study, trial: Trial, spec: RunSpec) -> str | Non
         outcome = fit(
             FitJob(
                 spec=spec, module=weights.fresh(spec), train=one.train, validation=one.validation, folder=folder,
-                on_epoch=on_epoch, should_stop=should_stop, pulse=one.pulse,
+                on_epoch=on_epoch, should_stop=should_stop, pulse=one.pulse, watch=False,
             )
         )  # fmt: skip
         reason, ended = outcome.reason, _ended(outcome, scores)
