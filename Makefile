@@ -35,6 +35,7 @@ lint: $(VENV)/.has-test $(VENV)/.has-lint
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/agentskills validate skills/deep-learning
+	$(BIN)/agentskills validate skills/diagnose-training
 
 schemas: $(VENV)/.has-test
 	$(BIN)/trainwell schemas

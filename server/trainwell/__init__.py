@@ -4,6 +4,9 @@
     run = trainwell.train(model, train_loader, epochs=10, lr=1e-3, val_loader=val_loader)
     run.best, run.diagnose(), run.evaluate(test_loader), run.predict(x)
 
+    watch = trainwell.watch(model, optimizer, loss=criterion)    # in a loop of your own
+    watch.step(loss, batch), watch.epoch(val_loss=...), watch.findings()
+
 Importing this loads no torch; the first use of one of these names does.
 """
 
@@ -17,11 +20,20 @@ from trainwell.contract.errors import TrainwellError
 if TYPE_CHECKING:
     from trainwell.python.run import Run, diagnose, evaluate, predict
     from trainwell.python.training import train
+    from trainwell.python.watching import Watch, watch
 
 __version__ = "0.1.0"
-__all__ = ["Run", "TrainwellError", "__version__", "diagnose", "evaluate", "predict", "train"]
+__all__ = ["Run", "TrainwellError", "Watch", "__version__", "diagnose", "evaluate", "predict", "train", "watch"]
 
-_ROOMS = {"train": "training", "Run": "run", "diagnose": "run", "evaluate": "run", "predict": "run"}
+_ROOMS = {
+    "train": "training",
+    "Run": "run",
+    "diagnose": "run",
+    "evaluate": "run",
+    "predict": "run",
+    "watch": "watching",
+    "Watch": "watching",
+}
 
 
 def __getattr__(name: str) -> Any:

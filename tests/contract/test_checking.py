@@ -105,7 +105,7 @@ def test_two_mistakes_are_told_and_corrected_together():
 
 
 def test_at_most_five_mistakes_are_told():
-    error = refusal("predict", {"run": "r", "rows": [1] * 1000})
+    error = refusal("predict", {"run": "r", "rows": [None] * 1000})
 
     assert "(5)" in error.message
     assert "(6)" not in error.message

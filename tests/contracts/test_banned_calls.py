@@ -14,6 +14,8 @@ BANNED_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "shelve", "marshal
 NP_LOAD = {"np.load", "numpy.load"}
 BY_NAME = {"getattr", "setattr", "delattr", "hasattr"}
 MAY_PRINT = {"cli.py", "demo.py"}
+# Trees to compare with are code of theirs; everything else of scikit-learn is data to us.
+MAY_IMPORT = {("evaluation/boosted_sklearn.py", "sklearn")}
 # Each name that these compute comes from a literal in the lines beside it.
 MAY_COMPUTE_NAMES = {"training/device.py"}
 
@@ -61,7 +63,12 @@ def test_module_makes_no_banned_call(path):
     name = str(path.relative_to(PACKAGE))
     nodes = list(ast.walk(parsed(path)))
     calls = [(node.lineno, objection(node, name)) for node in nodes if isinstance(node, ast.Call)]
-    imports = [(node.lineno, f"imports {module}") for node in nodes for module in imported(node) & BANNED_MODULES]
+    imports = [
+        (node.lineno, f"imports {module}")
+        for node in nodes
+        for module in imported(node) & BANNED_MODULES
+        if (name, module) not in MAY_IMPORT
+    ]
 
     assert [(line, text) for line, text in calls + imports if text] == []
 

@@ -19,7 +19,7 @@ from tests.corpus.running import Outcome, kept, mended, read, run
 from tests.corpus.scoring import loud, report
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from trainwell.contract.findings import Fix
 
@@ -81,22 +81,31 @@ def _run_all(wanted: dict[str, Fix | None], asked: argparse.Namespace) -> tuple[
             found[name] = read(file.read_text())
         else:
             todo[name] = fix
-    if not todo:
-        return found, broken
-    with ProcessPoolExecutor(asked.jobs, mp_context=get_context("spawn")) as pool:
+    for name, result in _results(todo, asked.jobs):
+        if isinstance(result, Exception):
+            broken[name] = f"{type(result).__name__}: {result}"
+            continue
+        found[name] = read(result)
+        if asked.keep is not None:
+            asked.keep.mkdir(parents=True, exist_ok=True)
+            (asked.keep / _file_of(name, todo[name])).write_text(result)
+    return found, broken
+
+
+def _results(todo: dict[str, Fix | None], jobs: int) -> Iterator[tuple[str, str | Exception]]:
+    """Each case's outcome as JSON, or what went wrong: one case must not end the others. One job runs right here."""
+    if jobs == 1 or len(todo) < 2:
+        for name, fix in todo.items():
+            try:
+                yield name, _one(name, fix)
+            except Exception as error:  # noqa: BLE001
+                yield name, error
+        return
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         futures = {pool.submit(_one, name, fix): name for name, fix in todo.items()}
         for future in as_completed(futures):
-            name = futures[future]
-            try:
-                text = future.result()
-            except Exception as error:  # noqa: BLE001 - one case must not end the others
-                broken[name] = f"{type(error).__name__}: {error}"
-                continue
-            found[name] = read(text)
-            if asked.keep is not None:
-                asked.keep.mkdir(parents=True, exist_ok=True)
-                (asked.keep / _file_of(name, todo[name])).write_text(text)
-    return found, broken
+            error = future.exception()
+            yield futures[future], error if isinstance(error, Exception) else future.result()
 
 
 def _file_of(name: str, fix: Fix | None) -> str:

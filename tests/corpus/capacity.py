@@ -57,7 +57,7 @@ def _too_small(to: Collection) -> None:
 
 
 def _too_short(to: Collection) -> None:
-    few = "too_few_epochs too_few_updates"
+    few = "too_few_epochs too_few_epochs"
     to.fault("one epoch", GROUP, "digits mlp", few, lambda job: job.changed(train={"epochs": 1, "lr": 5e-4}))
     to.fault(
         "two epochs of pictures", GROUP, "digits cnn", few, lambda job: job.changed(train={"epochs": 2, "lr": 1e-3})
@@ -67,7 +67,7 @@ def _too_short(to: Collection) -> None:
     to.fault("two epochs of series", GROUP, "waves gru", few, lambda job: job.changed(train={"epochs": 2}))
     to.fault("two epochs in Python", GROUP, "python digits", few,
              lambda job: job.changed(train={"epochs": 2, "lr": 5e-4}))  # fmt: skip
-    soon = "stopped_too_early too_few_epochs too_few_updates"
+    soon = "stopped_too_early too_few_epochs too_few_epochs"
     to.fault("no patience", GROUP, "digits mlp", soon, lambda job: job.changed(
         train={"early_stopping": 1, "scheduler": "constant", "lr": 3e-4, "batch_size": 256, "epochs": 60}
     ))  # fmt: skip

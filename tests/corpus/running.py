@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import tempfile
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -27,7 +29,9 @@ from trainwell.tools.dispatch import call_tool
 from trainwell.tools.services import Services, open_services
 
 # A run that takes longer than this is broken; seconds.
-PATIENCE = 120.0
+PATIENCE = 300.0
+# Arguments that name files.
+SOURCES = ("source", "validation_source", "test_source")
 # What a busy machine answers: the same call again finds the work done.
 BUSY = "work_takes_long"
 TOOLS = ("prepare_data", "build_model", "train")
@@ -53,10 +57,13 @@ class Outcome:
 
 
 def run(job: Job | Program) -> Outcome:
-    """Carry a job out in a workspace of its own, which is gone afterwards."""
+    """Carry a job out, in a folder of its own in this process's workspace; nothing is left behind at its end."""
     started = time.perf_counter()
-    with tempfile.TemporaryDirectory(prefix="tw-corpus-", ignore_cleanup_errors=True) as folder:
-        trace = _by_tools(job, Path(folder)) if isinstance(job, Job) else _by_python(job, Path(folder))
+    if isinstance(job, Job):
+        trace = _by_tools(job, _workspace())
+    else:
+        with tempfile.TemporaryDirectory(prefix="tw-corpus-", ignore_cleanup_errors=True) as folder:
+            trace = _by_python(job, Path(folder))
     return Outcome(trace, _score(trace, job.metric), _loss(trace), time.perf_counter() - started)
 
 
@@ -73,15 +80,25 @@ def mended(job: Job | Program, fix: Fix) -> Job | Program | None:
     return replace(changed, family=built["architecture"]) if "architecture" in built else changed
 
 
+@cache
+def _workspace() -> Path:
+    """One workspace for all jobs by tools of this process, so that its workers are started once."""
+    folder = tempfile.TemporaryDirectory(prefix="tw-corpus-", ignore_cleanup_errors=True)
+    atexit.register(folder.cleanup)
+    return Path(folder.name)
+
+
 def _by_tools(job: Job, root: Path) -> Trace:
     services = open_services(root, allow=["code"])
+    folder = Path(tempfile.mkdtemp(prefix="case-", dir=root))
     try:
-        asked = job.data(root)
+        asked = job.data(folder)
+        asked |= {name: f"{folder.name}/{asked[name]}" for name in SOURCES if name in asked}
         options = {**asked.get("options", {}), **job.prepare.get("options", {})}
         merged = {**asked, **job.prepare, "options": options or None}
         known = {name: value for name, value in merged.items() if value is not None}
         data = _call(services, "prepare_data", known)["data"]
-        model = _call(services, "build_model", {"data": data, **_network(job, root)})["model"]
+        model = _call(services, "build_model", {"data": data, **_network(job, folder)})["model"]
         run = _call(services, "train", {"model": model, "train_loader": data, **job.train})["run"]
         _wait(services, run)
         return trace_of(services.store, run)
@@ -89,12 +106,12 @@ def _by_tools(job: Job, root: Path) -> Trace:
         services.store.database.close()
 
 
-def _network(job: Job, root: Path) -> dict[str, Any]:
+def _network(job: Job, folder: Path) -> dict[str, Any]:
     if job.network is not None:
-        (root / "net.py").write_text(job.network)
-        return {"module": "net.py:Net"}
+        (folder / "net.py").write_text(job.network)
+        return {"module": f"{folder.name}/net.py:Net"}
     if job.layers:
-        return {"layers": list(job.layers), "options": dict(job.options)}
+        return {"layers": list(job.layers)}
     return {"architecture": job.family, "options": dict(job.options)}
 
 
@@ -106,6 +123,7 @@ def _call(services: Services, tool: str, arguments: dict[str, Any]) -> dict[str,
             return answer.structured
         if answer.structured["error"]["code"] != BUSY or time.monotonic() > deadline:
             raise RefusedError(f"{tool}: {answer.text}")
+        time.sleep(5.0)
 
 
 def _wait(services: Services, run: str) -> None:

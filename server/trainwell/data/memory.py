@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
+import polars as pl
 import psutil
 
 from trainwell.contract.errors import TrainwellError
@@ -45,3 +46,12 @@ def check_disk(needed_bytes: int, folder: Path) -> None:
             f"The prepared data needs {needed_bytes / 1e9:,.1f} GB, {free / 1e9:,.1f} GB of disk are free.",
             hint="Make room in the workspace, or use fewer rows or columns.",
         )
+
+
+def bytes_per_value(kind: pl.DataType) -> int:
+    """What a value of this type takes in memory, about."""
+    if kind == pl.Boolean:
+        return 1
+    if isinstance(kind, pl.String | pl.Binary) or kind.is_nested():
+        return 32
+    return 16 if isinstance(kind, pl.Decimal | pl.Int128) else 8

@@ -39,13 +39,14 @@ def proven_cause(trace: Trace) -> tuple[str, str] | None:
     """
     facts = bad_step(trace)
     where = f"in {plain(str(facts['layer']))} at step {facts['step']}" if "layer" in facts else ""
+    shows = f"; it shows {where}" if where else ""
     numbers: list[int] = facts.get("rows", [])
     rows = ", ".join(map(str, numbers))
     norms: list[float] = facts.get("grad_norms", [])
     match facts.get("cause"):
         case "data" if not (facts["inputs_finite"] and facts["target_finite"]):
             what = "target" if facts["inputs_finite"] else "inputs"
-            return "data", f"The {what} of {rows_told(rows, facts)} hold NaN or infinity; it shows {where}."
+            return "data", f"The {what} of {rows_told(rows, facts)} hold NaN or infinity{shows}."
         case "data":
             return "data", (
                 f"{rows_told(rows, facts).capitalize()} hold numbers of extreme size (up to "
@@ -67,4 +68,6 @@ def rows_told(rows: str, facts: dict[str, Any]) -> str:
     """The rows of a batch in words."""
     more = facts.get("bad_rows", 0) - len(facts.get("rows", ()))
     noun = "row" if facts.get("bad_rows") == 1 else "rows"
-    return f"{noun} {rows}{f' and {more} more' if more > 0 else ''} of the {facts['split']} part"
+    # In a loop that is not ours the rows are counted within the batch.
+    whole = "batch" if facts["split"] == "batch" else f"{facts['split']} part"
+    return f"{noun} {rows}{f' and {more} more' if more > 0 else ''} of the {whole}"

@@ -49,7 +49,11 @@ def _causes(found: list[Finding]) -> list[Finding]:
 
 def _explains(cause: Finding, finding: Finding) -> bool:
     loud = cause.severity != "info" or finding.severity == "info"
-    return loud and cause.confidence >= SURE_ENOUGH and finding.code in explained_by(cause.code) - {cause.code}
+    return loud and cause.confidence >= SURE_ENOUGH and finding.code in _explained_by(cause.code) - {cause.code}
+
+
+def _explained_by(code: str) -> frozenset[str]:
+    return explained_by(code) | crashes.EXPLAINS.get(code, frozenset())
 
 
 def _root(code: str, cause_of: dict[str, str]) -> str:

@@ -7,7 +7,7 @@ APART = ("overfitting",)
 # The network does not get as far as it should.
 POOR = (
     "underfitting", "plateau", "too_few_epochs", "stopped_too_early", "learning_rate_too_low", "vanishing_gradients",
-    "not_learning", "too_few_updates", "unused_parameters", "schedule_ends_too_early",
+    "not_learning", "unused_parameters", "schedule_ends_too_early",
 )  # fmt: skip
 # Losses, gradients or units that are out of bounds.
 WILD = (

@@ -69,12 +69,7 @@ def evaluate(
     kind = chosen_picture(judge, prepared, picture.kind) if picture is not None else ""
     scored = score_rows(module, prepared, arrays, judge)
     if picture is not None:
-
-        def look(index: Ints) -> tuple[list[Any], Any]:
-            inputs = [array[scored.places[index]] for array in arrays.inputs]
-            return inputs, np.concatenate(list(outputs(module, inputs)))
-
-        judge.draw(kind, scored, look, picture.path, picture.title)
+        _draw(module, judge, arrays, scored, picture, kind)
     summary = judge.summary(scored)
     told = with_intervals(summary.values, summary.intervals)
     report: dict[str, Any] = {
@@ -94,6 +89,16 @@ def evaluate(
     said = [] if trees is None else [trees] if isinstance(trees, str) else trees.notes
     report["notes"] = [*_notes(scored, report, judge.broken), *judge.notes(scored, told), *said]
     return finite(report)
+
+
+def _draw(module: nn.Module, judge: Judge, arrays: SplitArrays, scored: Scored, picture: Picture, kind: str) -> None:
+    """Draw the picture, for which some rows may be looked at again."""
+
+    def look(index: Ints) -> tuple[list[Any], Any]:
+        inputs = [array[scored.places[index]] for array in arrays.inputs]
+        return inputs, np.concatenate(list(outputs(module, inputs)))
+
+    judge.draw(kind, scored, look, picture.path, picture.title)
 
 
 def _worst_first(scored: Scored) -> list[int]:

@@ -7,7 +7,7 @@ import re
 import stat
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -83,11 +83,6 @@ class Workspace:
             ) from error
         readable = tuple(path.expanduser().resolve() for path in allow_read)
         return cls(folder.resolve(), readable, frozenset(allow), _parallel(max_parallel), disk_quota)
-
-    def below(self, folder: str, most_runs: int | None = None) -> Workspace:
-        """A workspace in a folder of this one, which is made where it is missing, with the same permissions."""
-        made = Workspace.open(self.root / folder, self.allow_read, self.allow, self.max_parallel, self.disk_quota)
-        return replace(made, most_runs=most_runs)
 
     @classmethod
     def of_request(cls, request: Mapping[str, Any]) -> Workspace:

@@ -20,7 +20,7 @@ from trainwell.reports.asking import picture_of
 from trainwell.runs.story import findings_of, trace_of
 from trainwell.runs.verification import progress, settle
 from trainwell.tools import verifying
-from trainwell.tools.repairing import chosen, fixable, start_repaired
+from trainwell.tools.repairing import chosen, comparable, fixable, start_repaired
 from trainwell.tools.services import Services
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ async def call(services: Services, arguments: Arguments) -> Result:
     found = fixable(services, run, findings)
     taken = chosen(found, arguments.fix)
     if arguments.verify:
-        return await _verified(services, run, [taken] if taken else found, arguments)
+        return await _verified(services, run, comparable(run, [taken] if taken else found), arguments)
     return await _applied(services, run, taken or found[0], arguments.idempotency_key)
 
 
@@ -131,7 +131,7 @@ def _told(run: str | None, findings: list[Finding], otherwise: str, read: Unders
 
 async def _drawn(services: Services, arguments: Arguments, trace: Trace, answer: Result) -> Result:
     """The answer with its picture, if one is wanted and there is something to draw."""
-    if not arguments.plot or not (trace.epochs or trace.signals):
+    if not arguments.plot or not (len(trace.epochs) > 1 or trace.signals):
         return answer
     path = services.workspace.state / "reports" / f"diagnosis-{answer.run or 'log'}.png"
     title = answer.run or "A log that was told"

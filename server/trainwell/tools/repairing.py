@@ -80,6 +80,22 @@ def chosen(found: Sequence[Candidate], fix: str | None) -> Candidate | None:
     )  # fmt: skip
 
 
+def comparable(run: str, found: Sequence[Candidate]) -> list[Candidate]:
+    """The candidates whose twins learn from and are judged by the same rows as the run, of which there is one at least.
+
+    Raises:
+        TrainwellError: `other_rows`.
+    """
+    kept = [one for one in found if one.fix.next_call is not None and one.fix.next_call["tool"] != "prepare_data"]
+    if kept:
+        return kept
+    raise TrainwellError(
+        "other_rows", "The fix changes the rows, so that scores with and without it are of different tasks.",
+        argument="verify", got=True, hint="Apply it, and judge the new run by itself: after a leak an honest score is "
+        "lower.", next_call=next_call("diagnose", run=run, apply=True),
+    )  # fmt: skip
+
+
 async def start_repaired(services: Services, run: str, fix: Fix, key: str | None) -> str:
     """Start the run as a fix has it: an ordinary run, whose parent is the sick one.
 
@@ -104,12 +120,19 @@ async def start_repaired(services: Services, run: str, fix: Fix, key: str | None
 
 
 async def training_call(services: Services, run: str, fix: Fix) -> dict[str, Any]:
-    """The call of train that makes a fix; a network that it changes is built first."""
+    """The call of train that makes a fix; rows that it changes are prepared first, a network is built."""
     call = fix.next_call
     if call is None:
         message = "only fixes with a call are candidates"
         raise ValueError(message)
     if call["tool"] == "train":
         return call
-    built = await carry_out(services, call)
-    return next_call("train", **services.store.runs.get(run)["arguments"] | {"model": built["model"]})
+    changed: dict[str, Any] = {}
+    if call["tool"] == "prepare_data":
+        model = services.store.runs.spec(run).model
+        changed["train_loader"] = (await carry_out(services, call))["data"]
+        call = next_call(
+            "build_model", data=changed["train_loader"], architecture=model.architecture, options=dict(model.options)
+        )
+    changed["model"] = (await carry_out(services, call))["model"]
+    return next_call("train", **services.store.runs.get(run)["arguments"] | changed)

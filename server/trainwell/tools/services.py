@@ -48,7 +48,9 @@ class Services:
         Raises:
             TrainwellError: The folder cannot be used.
         """
-        below = self.workspace.below(folder, most_runs)
+        mine = self.workspace
+        below = Workspace.open(mine.root / folder, mine.allow_read, mine.allow, mine.max_parallel, mine.disk_quota)
+        below = replace(below, most_runs=most_runs)
         return replace(self, workspace=below, store=Store.open(below), client=folder)
 
     def find(self, kind: str, text: str, argument: str) -> str:

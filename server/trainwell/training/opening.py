@@ -37,24 +37,23 @@ MOST_NAMES = 8
 _DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
 
 
-def facts_of(module: nn.Module, task: Task, inputs: Sequence[Tensor], target: Tensor) -> dict[str, Any]:
+def facts_of(module: nn.Module, loss: str | None, inputs: Sequence[Tensor]) -> dict[str, Any]:
     """See `Trace.facts`. Neither weights, buffers, modes nor random numbers change.
 
     Args:
         module: Before its first step, on the device.
-        task: Says which loss.
+        loss: By its usual name, where that is known; see `loss_name`.
         inputs: The first batch, or a part of it that fits in memory.
-        target: Its target.
     """
     some = [column[:MOST_ROWS] for column in inputs]
-    with _as_judged(module, target.device):
+    with _as_judged(module, some[0].device):
         outputs = module(*some)
         varies = not torch.allclose(outputs, module(*some), rtol=VARIES, atol=VARIES, equal_nan=True)
         linear = _is_linear(module, some)
     return {
         **_of_network(module),
-        **_of_outputs(outputs, target[:MOST_ROWS]),
-        "loss_name": loss_name(task),
+        **_of_outputs(outputs),
+        **({"loss_name": loss} if loss else {}),
         "is_linear": linear,
         "eval_varies": varies,
     }
@@ -130,24 +129,29 @@ def _symmetric(named: list[tuple[str, nn.Parameter]]) -> list[str]:
     return [name for (name, _), distance in zip(matrices, apart, strict=True) if distance == 0]
 
 
-def _of_outputs(outputs: Tensor, target: Tensor) -> dict[str, Any]:
+def facts_of_target(target: Tensor) -> dict[str, Any]:
+    """What the facts tell of the first batch's target."""
+    goals = target[:MOST_ROWS].float()
+    least, most = cast("list[float]", torch.stack([goals.amin(), goals.amax()]).tolist())
+    return {
+        "target_shape": list(target.shape[1:]),
+        "target_min": least,
+        "target_max": most,
+        "target_whole": not target.is_floating_point(),
+    }
+
+
+def _of_outputs(outputs: Tensor) -> dict[str, Any]:
     values = outputs.float()
     sums = values.flatten(1).sum(1) if values.ndim > 1 else values
-    goals = target.float()
-    measured = torch.stack([
-        values.amin(), values.amax(), values.std(), (sums - 1).abs().amax(), goals.amin(), goals.amax()
-    ])  # fmt: skip
-    low, high, scale, off, least, most = cast("list[float]", measured.tolist())
+    measured = torch.stack([values.amin(), values.amax(), values.std(), (sums - 1).abs().amax()])
+    low, high, scale, off = cast("list[float]", measured.tolist())
     return {
         "output_min": low,
         "output_max": high,
         "output_scale": scale,
         "rows_sum_to_one": values.ndim > 1 and values.shape[1] > 1 and low >= 0 and off < NEAR_ONE,
         "output_shape": list(outputs.shape[1:]),
-        "target_shape": list(target.shape[1:]),
-        "target_min": least,
-        "target_max": most,
-        "target_whole": not target.is_floating_point(),
     }
 
 

@@ -19,7 +19,7 @@ import torch
 
 from trainwell.contract.trace import SignalRecord
 from trainwell.training.activations import Activations, spread
-from trainwell.training.opening import facts_of, opening_of
+from trainwell.training.opening import facts_of, facts_of_target, loss_name, opening_of
 from trainwell.training.step import norms, together
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ COST_SHARE = 0.02
 
 
 @dataclass(frozen=True)
-class _Look:
+class Look:
     """One step, not yet read. `values` is one vector: loss, norm, scale, then by tensor, then by layer."""
 
     step: int
@@ -69,7 +69,7 @@ class Watcher:
     activations: Activations | None
     facts: dict[str, Any] | None = None
     _no_gradient: list[str] = field(default_factory=list[str])
-    _waiting: list[_Look] = field(default_factory=list[_Look])
+    _waiting: list[Look] = field(default_factory=list[Look])
     _left_at: tuple[int, float] | None = None
 
     def look(self, inputs: Sequence[Tensor], target: Tensor, lr: float, *, epoch: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -90,7 +90,7 @@ class Watcher:
         changes = norms(before)
         parts = [torch.stack([loss.float(), norm.float(), scale]), stepper.gradient_norms / scale, sizes, changes]
         names = optimizer.names[: len(before)]
-        self._waiting.append(_Look(self.at, epoch, lr, names, list(heard), torch.cat([*parts, *heard.values()])))
+        self._waiting.append(Look(self.at, epoch, lr, names, list(heard), torch.cat([*parts, *heard.values()])))
         if self.facts is not None:
             self._no_gradient = [
                 name for name, weight in zip(names, optimizer.parameters, strict=True) if weight.grad is None
@@ -117,7 +117,7 @@ class Watcher:
         records: list[SignalRecord] = []
         for look in looks:
             mine, values = values[: look.values.numel()], values[look.values.numel() :]
-            records.append(_record(look, mine, self._matrices(look.names), scaled=self.stepper.growth is not None))
+            records.append(record_of(look, mine, self._matrices(look.names), scaled=self.stepper.growth is not None))
         if self.facts is not None:
             job.on_facts(self.facts | opening_of(records[0], self._no_gradient))
             self.facts = None
@@ -162,13 +162,22 @@ def _meet(loop: Loop, inputs: Sequence[Tensor], target: Tensor) -> dict[str, Any
     """What the network shows before its first step; a network that cannot be asked shows nothing."""
     some = max(1, len(target) // loop.stepper.parts)
     try:
-        return facts_of(loop.module, loop.task, [column[:some] for column in inputs], target[:some])
+        found = facts_of(loop.module, loss_name(loop.task), [column[:some] for column in inputs])
+        return found | facts_of_target(target[:some])
     except Exception as error:  # noqa: BLE001 - a foreign module may raise anything, and will again in its step
         loop.job.log(f"The network was not looked at before its first step ({type(error).__name__}).")
         return None
 
 
-def _record(look: _Look, values: list[float], chosen: list[int], *, scaled: bool) -> SignalRecord:
+def record_of(look: Look, values: list[float], chosen: list[int], *, scaled: bool) -> SignalRecord:
+    """A look as it is recorded.
+
+    Args:
+        look: For its names.
+        values: Its vector, read.
+        chosen: Numbers of the tensors to tell of.
+        scaled: Whether there is a loss scale.
+    """
     count = len(look.names)
     loss, norm, scale = values[:3]
     gradients, sizes, changes = (values[3 + part * count : 3 + (part + 1) * count] for part in range(3))

@@ -11,11 +11,11 @@ import polars as pl
 
 from trainwell.contract.errors import TrainwellError
 from trainwell.data.content import recognise_content
+from trainwell.data.memory import bytes_per_value
 from trainwell.data.table.delimited import Dialect, survey, where
 from trainwell.data.table.names import check_names, tidy_names
 from trainwell.data.table.read import (
     Table,
-    bytes_per_value,
     is_json,
     json_rows,
     parse,

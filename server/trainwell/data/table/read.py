@@ -12,7 +12,7 @@ from polars.exceptions import PanicException, PolarsError
 from trainwell.contract.errors import TrainwellError
 from trainwell.contract.text import plain, quoted
 from trainwell.data.content import recognise_content
-from trainwell.data.memory import check_memory
+from trainwell.data.memory import bytes_per_value, check_memory
 from trainwell.data.table.delimited import Dialect, sample_lines, survey, where
 from trainwell.data.table.names import check_names, tidy_names
 from trainwell.data.table.shipped import SHIPPED_TARGET, read_shipped
@@ -301,15 +301,6 @@ def _open_parquet(path: Path, only: Sequence[str] | None, *, sample: bool) -> Ta
 def _sampled(rows: int, looked: int, *, about: bool = False) -> list[str]:
     guess = [f"The number of rows, {rows:,}, is a guess from the size of the file."] if about else []
     return [f"Looked at {looked:,} of the rows.", *guess] if rows > looked else []
-
-
-def bytes_per_value(kind: pl.DataType) -> int:
-    """What a value of this type takes in memory, about."""
-    if kind == pl.Boolean:
-        return 1
-    if isinstance(kind, pl.String | pl.Binary) or kind.is_nested():
-        return 32
-    return 16 if isinstance(kind, pl.Decimal | pl.Int128) else 8
 
 
 def is_json(path: Path) -> bool:

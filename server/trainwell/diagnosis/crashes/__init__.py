@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from trainwell.contract.trace import Trace
 
+#: What a rule would say of the same crash: the crash says more.
+EXPLAINS = {"target_out_of_range": frozenset({"wrong_output_size"})}
 LONGEST_GROUP, LONGEST_LINE = 80, 160
 _FRAME = re.compile(r'File "([^"\n]{1,300})", line (\d+)(?:, in (\S{1,80}))?\n?([^\n]{0,200})')
 _SLASH = r"[\\/]"

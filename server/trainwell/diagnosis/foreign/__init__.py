@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from trainwell.diagnosis.logs import Row
     from trainwell.store.workspace import Workspace
 
-__all__ = ["Reading", "read", "read_path", "read_text"]
+__all__ = ["Reading", "folded", "read", "read_path", "read_text"]
 # Columns that an answer names as not understood.
 MOST_IGNORED = 12
 # What is taken for a path where no such file is there: one word that ends like a log, or has folders.
@@ -84,6 +84,11 @@ def read(workspace: Workspace, log: str) -> Reading:
             raise
         return read_text(log)
     return read_path(path)
+
+
+def folded(rows: list[Cells]) -> list[Row]:
+    """Rows by the names of our records, put together to epochs or blocks of steps."""
+    return _folding.fold(rows)[0]
 
 
 def read_text(text: str) -> Reading:

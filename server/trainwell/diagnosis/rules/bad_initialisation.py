@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
 
 EXPLAINS = (
-    "too_few_updates", "too_few_epochs", "non_finite_loss", "learning_rate_too_high", "divergence",
+    "too_few_epochs", "non_finite_loss", "learning_rate_too_high", "divergence",
     "exploding_gradients", "vanishing_gradients", "saturated_units", "dead_units", "plateau", "underfitting",
     "not_learning", "oscillation", "loss_spikes", "learning_rate_too_low", "overfitting",
 )  # fmt: skip

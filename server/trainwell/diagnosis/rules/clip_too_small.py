@@ -21,7 +21,7 @@ from trainwell.diagnosis.signs import broke, epochs_of, is_poor
 if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
 
-EXPLAINS = ("too_few_updates", "too_few_epochs", "plateau", "underfitting", "not_learning", "learning_rate_too_low")
+EXPLAINS = ("too_few_epochs", "plateau", "underfitting", "not_learning", "learning_rate_too_low")
 # Clip over the usual norm, and share of the steps that are clipped.
 SMALL, NEARLY_ALL = 0.05, 0.95
 

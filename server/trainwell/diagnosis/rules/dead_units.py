@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
 
 EXPLAINS = ("plateau", "underfitting", "not_learning", "vanishing_gradients", "learning_rate_too_low",
-            "symmetric_weights", "too_few_updates", "too_few_epochs")  # fmt: skip
+            "symmetric_weights", "too_few_epochs")  # fmt: skip
 # Share of a layer's units from which it is dead; from which a run need not go on to show it.
 DEAD, ALL = 0.9, 0.999
 # Looks that must agree.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
 
 EXPLAINS = (
-    "too_few_updates", "too_few_epochs", "non_finite_loss", "learning_rate_too_high", "divergence", "oscillation",
+    "too_few_epochs", "non_finite_loss", "learning_rate_too_high", "divergence", "oscillation",
     "loss_spikes", "plateau", "underfitting", "not_learning",
 )  # fmt: skip
 # First over last gradient, with a norm that matters; and norms early in a recurrent network, and anywhere.

@@ -17,7 +17,7 @@ from trainwell.diagnosis.signs import by_hand, fact, is_poor, named, shown
 if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
 
-EXPLAINS = ("too_few_updates", "too_few_epochs", "plateau", "underfitting", "not_learning", "unused_parameters")
+EXPLAINS = ("too_few_epochs", "plateau", "underfitting", "not_learning", "unused_parameters")
 # Share of all weights from which it matters.
 SHARE = 0.2
 

@@ -44,7 +44,6 @@ EXPLAINS = (
     "dead_units",
     "exploding_gradients",
     "saturated_units",
-    "too_few_updates",
     "too_few_epochs",
     "batch_norm_tiny_batches",
 )

@@ -20,7 +20,7 @@ from trainwell.diagnosis.signs import broke, epochs_of, is_poor, late, steps_of,
 if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
 
-EXPLAINS = ("plateau", "underfitting", "not_learning", "too_few_updates", "too_few_epochs", "schedule_ends_too_early")
+EXPLAINS = ("plateau", "underfitting", "not_learning", "too_few_epochs", "schedule_ends_too_early")
 # Median update-to-weight ratio below which the weights hardly move, beside a rate that is low by itself, or alone.
 SMALL_UPDATES, TINY_UPDATES = 1e-3, 6e-5
 # The loss must not have been lower before by this factor: then the run was thrown about, not slow.

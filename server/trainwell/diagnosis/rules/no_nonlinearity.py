@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 from trainwell.contract.findings import Finding
 from trainwell.diagnosis.repair import fixes, model_fix
-from trainwell.diagnosis.settings import is_mlp
+from trainwell.diagnosis.settings import is_mlp, model_options
 from trainwell.diagnosis.signals import fit, long_enough, rounded_facts
 from trainwell.diagnosis.signs import by_hand, fact
 
 if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
 
-EXPLAINS = ("too_few_updates", "too_few_epochs", "plateau", "underfitting", "not_learning", "learning_rate_too_low")
+EXPLAINS = ("too_few_epochs", "plateau", "underfitting", "not_learning", "learning_rate_too_low")
 # Share of the way to perfect from which a linear function is all that is needed.
 ENOUGH = 0.9
 
@@ -31,6 +31,8 @@ def check(trace: Trace) -> Finding | None:
         return None
     if fitted is None or fitted >= ENOUGH or not long_enough(trace):
         return None
+    if is_mlp(trace) and model_options(trace).get("activation") != "identity":
+        return None  # it has activations; with few units they may all be on for the rows that were asked
     remedy = model_fix(
         trace, {"activation": "relu"}, reason="Put ReLU behind each hidden layer. Then train the new model.",
         expected="A training loss below that of a linear model.",

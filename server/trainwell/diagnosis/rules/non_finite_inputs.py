@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from trainwell.contract.findings import Finding
 from trainwell.contract.text import rounded
+from trainwell.diagnosis.forensics import proven_cause, step_evidence
 from trainwell.diagnosis.relations import POOR, WILD
 from trainwell.diagnosis.rows import fact, named, shown
 
@@ -27,17 +28,19 @@ def check(trace: Trace) -> Finding | None:
     if rows <= 0 and targets <= 0:
         return None
     where = f"a share of {rounded(rows)} of the rows (column {named(trace, 'nonfinite_column')})" if rows else ""
+    proven = proven_cause(trace)
     also = f"a share of {rounded(targets)} of the targets" if targets else ""
     return Finding(
         code="non_finite_inputs",
         severity="critical",
         symptom=f"NaN or infinity stands in {' and in '.join(filter(None, (where, also)))}.",
-        cause="Gaps or overflows in the data. One such row makes the loss and then all weights NaN: drop these rows or "
-        "fill them in before training.",
+        cause=" ".join(filter(None, (proven and proven[1],
+            "Gaps or overflows in the data. One such row makes the loss and then all weights NaN: drop these rows or "
+            "fill them in before training."))),
         confidence=0.98,
         cost="Nothing is learnt after the first such row.",
         evidence=shown({
             "rows": rows, "targets": targets, "first_row": fact(trace, "nonfinite_first"),
             "rows_looked_at": fact(trace, "rows_looked_at"),
-        }),
+        }) | step_evidence(trace) | ({"likely_cause": proven[0]} if proven else {}),
     )  # fmt: skip

@@ -87,7 +87,7 @@ def _symptom(bad: EpochRecord | None, *, recovered: bool) -> str:
 
 
 def _cause(trace: Trace, bad: EpochRecord | None) -> tuple[str, str]:
-    if (proven := proven_cause(trace)) is not None:
+    if (proven := _of_network(trace) or proven_cause(trace)) is not None:
         return proven
     lr = learning_rate(trace)
     before = _before(trace, bad)
@@ -109,6 +109,19 @@ def _cause(trace: Trace, bad: EpochRecord | None) -> tuple[str, str]:
         return "learning_rate", "Most often the learning rate is too high; next, NaN or huge values in the data."
     likely = "unclear" if before else "data"
     return likely, f"The learning rate {rounded(lr)} is ordinary: look for NaN, infinite or huge values in the data."
+
+
+def _of_network(trace: Trace) -> tuple[str, str] | None:
+    """What follows from a first step whose loss was no number: no setting of the training can be at fault."""
+    first = trace.signals[0] if trace.signals else None
+    if first is None or first.step != 0 or first.loss is None or math.isfinite(first.loss):
+        return None
+    if number(trace.facts, "data.nonfinite_rows") or number(trace.facts, "data.nonfinite_targets"):
+        return None
+    return "network", (
+        "The loss is not finite at the very first step, before anything was learnt: look for a logarithm or root of "
+        "what may be negative, or a division by nothing, in the network."
+    )
 
 
 def _before(trace: Trace, bad: EpochRecord | None) -> list[float]:
@@ -134,8 +147,8 @@ def _evidence(trace: Trace, bad: EpochRecord | None) -> dict[str, object]:
 
 
 def _fixes(trace: Trace, cause: str) -> tuple[Fix, ...]:
-    if cause == "data" and proven_cause(trace) is not None:
-        return ()  # rows that no argument of train can mend: the cause names them
+    if cause == "network" or (cause == "data" and proven_cause(trace) is not None):
+        return ()  # what no argument of train can mend: the cause names the place
     lower = lower_lr(
         trace,
         reason="Lower the learning rate: the commonest cause, and the cheapest to try.",

@@ -31,7 +31,7 @@ from trainwell.diagnosis.signals import (
 from trainwell.diagnosis.signs import epochs_of
 
 if TYPE_CHECKING:
-    from trainwell.contract.trace import Trace
+    from trainwell.contract.trace import EpochRecord, Trace
 
 # Epochs with both losses before anything is said.
 FEWEST_EPOCHS = 6
@@ -48,6 +48,8 @@ LEARNED_ROWS = 0.7
 LOSS_RATIO = 1.5
 # Loss of R2 or F1 since its best that must accompany a rise: a good fit that wobbles is left alone.
 SCORE_LOST = 0.02
+# Epochs of a shorter run over those to the best validation loss.
+COMES_DOWN = 1.25
 # Standard errors of the validation accuracy that a gap must exceed on top.
 STANDARD_ERRORS = 2.0
 
@@ -208,7 +210,26 @@ def _fixes(trace: Trace) -> tuple[Fix, ...]:
         reason="Stronger weight decay keeps the weights small.",
         expected="A slower rise of the validation loss; a weak repair with AdamW.",
     )
-    return fixes(more_dropout, _simpler(trace), stop, more_decay)
+    return fixes(more_dropout, _shorter(trace), _simpler(trace), stop, more_decay)
+
+
+def _shorter(trace: Trace) -> Fix | None:
+    """As many epochs as it takes to where validation was best, and some for the rate to come down."""
+    best = min((one for one in trace.epochs if one.val_loss is not None), key=_val_loss, default=None)
+    planned = number(trace.config, "epochs")
+    if best is None or planned is None or best.epoch + RECENT_EPOCHS >= planned:
+        return None
+    return train_fix(
+        trace,
+        {"epochs": max(FEWEST_EPOCHS // 2, math.ceil(best.epoch * COMES_DOWN))},
+        reason="End where validation was best, with the rate coming down by then; what follows is learning by heart.",
+        expected="A validation loss at the end near its best, in less time.",
+    )
+
+
+def _val_loss(record: EpochRecord) -> float:
+    loss = record.val_loss
+    return math.inf if loss is None or math.isnan(loss) else loss
 
 
 def _simpler(trace: Trace) -> Fix | None:

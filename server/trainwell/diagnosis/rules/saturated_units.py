@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
 
 EXPLAINS = (
-    "too_few_updates",
     "too_few_epochs",
     "plateau",
     "underfitting",

@@ -20,7 +20,7 @@ from trainwell.diagnosis.signs import broke, epochs_of, is_poor
 if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
 
-EXPLAINS = ("plateau", "underfitting", "not_learning", "learning_rate_too_low", "too_few_updates", "too_few_epochs")
+EXPLAINS = ("plateau", "underfitting", "not_learning", "learning_rate_too_low", "too_few_epochs")
 # Share of the peak that is next to nothing, and share of the epochs that may be spent there.
 NOTHING, MOST = 0.02, 0.5
 FEWEST = 5

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
 
 EXPLAINS = ("plateau", "underfitting", "not_learning", "learning_rate_too_low", "vanishing_gradients",
-            "too_few_updates", "too_few_epochs", "loss_output_mismatch", "bad_output_activation")  # fmt: skip
+            "too_few_epochs", "loss_output_mismatch", "bad_output_activation")  # fmt: skip
 
 
 def check(trace: Trace) -> Finding | None:

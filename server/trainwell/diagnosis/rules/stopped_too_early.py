@@ -19,7 +19,7 @@ from trainwell.diagnosis.settings import number
 if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
 
-EXPLAINS = ("too_few_epochs", "too_few_updates", "underfitting", "plateau")
+EXPLAINS = ("too_few_epochs", "underfitting", "plateau")
 
 # Epochs without a better score that are no patience, and that are.
 IMPATIENT, PATIENT = 4, 15

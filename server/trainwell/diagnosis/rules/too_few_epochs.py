@@ -20,10 +20,12 @@ from trainwell.diagnosis.signals import finite, late_progress, num_updates
 if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
 
-EXPLAINS = ("underfitting", "plateau", "too_few_updates", "not_learning")
+EXPLAINS = ("underfitting", "plateau", "not_learning")
 
 # Epochs that are few whatever their steps, and a relative fall of the loss at the end that says: not done.
-FEW_EPOCHS, STILL_FALLING = 3, 0.05
+FEWEST, FEW_EPOCHS, STILL_FALLING = 2, 3, 0.05
+# With so few epochs this many steps are few, too.
+HALF_OF_ENOUGH = 300
 # Steps that a repaired run has at least, and the share of the rows from which a batch is large.
 WANTED_STEPS, LARGE_BATCH, USUAL_STEPS = 600, 0.25, 16
 ENDED = ("completed", None)
@@ -32,9 +34,9 @@ ENDED = ("completed", None)
 def check(trace: Trace) -> Finding | None:
     """Judge a run that came to its planned end."""
     updates, falling = num_updates(trace), late_progress(trace)
-    if not trace.finished or not trace.epochs or not _is_done(trace) or updates is None:
+    if not trace.finished or len(trace.epochs) < FEWEST or not _is_done(trace) or updates is None:
         return None
-    short = updates < FEW_UPDATES or len(trace.epochs) <= FEW_EPOCHS
+    short = updates < FEW_UPDATES or (len(trace.epochs) <= FEW_EPOCHS and updates < HALF_OF_ENOUGH)
     if not short and (falling is None or falling < STILL_FALLING):
         return None
     if lr_is_low(trace) or lr_is_high(trace) or held_back_by(trace) is not None:
@@ -63,8 +65,10 @@ def _is_done(trace: Trace) -> bool:
 
 
 def _still_learning(trace: Trace) -> bool:
-    losses = finite(trace, "train_loss")
-    return len(losses) < 2 or losses[-1] < losses[0]
+    """Whether training gains to the end, and validation was at its best about then."""
+    losses, val = finite(trace, "train_loss"), finite(trace, "val_loss")
+    best_late = not val or val.index(min(val)) >= len(val) - max(1, len(val) // 4) - 1
+    return best_late and (len(losses) < 2 or losses[-1] < losses[0])
 
 
 def _batch_is_large(trace: Trace) -> bool:

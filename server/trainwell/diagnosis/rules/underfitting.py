@@ -38,7 +38,6 @@ from trainwell.diagnosis.signals import (
     recent,
     rounded_facts,
 )
-from trainwell.diagnosis.signs import epochs_of
 
 if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
@@ -134,7 +133,7 @@ def _cause(trace: Trace, reason: str) -> str:
 
 def _evidence(trace: Trace) -> dict[str, object]:
     return rounded_facts(
-        epochs=epochs_of(trace),
+        epochs=len(trace.epochs) or None,
         train_loss=recent(finite(trace, "train_loss")),
         val_loss=recent(finite(trace, "val_loss")),
         train_accuracy=recent(finite(trace, "train_accuracy")),

@@ -39,7 +39,7 @@ def check(trace: Trace) -> Finding | None:
         return None
     return Finding(
         code="unshuffled_data",
-        severity="critical",
+        severity="warning",
         symptom="The rows come in the order of their targets, and are taken in that order.",
         cause="A loader without shuffle=True on sorted rows: each batch teaches one class and forgets the others.",
         confidence=0.95,

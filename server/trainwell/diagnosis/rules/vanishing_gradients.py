@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
 
 EXPLAINS = (
-    "plateau", "underfitting", "not_learning", "learning_rate_too_low", "too_few_updates", "too_few_epochs",
+    "plateau", "underfitting", "not_learning", "learning_rate_too_low", "too_few_epochs",
     "oscillation", "saturated_units", "no_nonlinearity",
 )  # fmt: skip
 # First over last gradient, at any depth and from four weighted layers on; and the norm below which it is nothing.
