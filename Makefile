@@ -34,7 +34,7 @@ lint: $(VENV)/.has-test $(VENV)/.has-lint
 	$(BIN)/ruff check .
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/agentskills validate skills/deep-learning
+	for skill in skills/*/; do $(BIN)/agentskills validate "$$skill" || exit 1; done
 	$(BIN)/agentskills validate skills/diagnose-training
 
 schemas: $(VENV)/.has-test

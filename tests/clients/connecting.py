@@ -28,7 +28,7 @@ def claude_code_connects(folder: Path) -> str:
 def gemini_connects(folder: Path) -> str:
     """So does the Gemini CLI."""
     gemini = program(folder, "gemini")
-    run([gemini, "mcp", "add", "trainwell", TRAINWELL, "serve"], folder)
+    run([gemini, "mcp", "add", "--scope", "user", "trainwell", TRAINWELL, "serve"], folder)
     return _connected(run([gemini, "mcp", "list"], folder, merged=True))
 
 
