@@ -35,7 +35,6 @@ lint: $(VENV)/.has-test $(VENV)/.has-lint
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports --no-logo
 	for skill in skills/*/; do $(BIN)/agentskills validate "$$skill" || exit 1; done
-	$(BIN)/agentskills validate skills/diagnose-training
 
 schemas: $(VENV)/.has-test
 	$(BIN)/trainwell schemas
