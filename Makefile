@@ -34,8 +34,7 @@ lint: $(VENV)/.has-test $(VENV)/.has-lint
 	$(BIN)/ruff check .
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/agentskills validate skills/deep-learning
-	$(BIN)/agentskills validate skills/diagnose-training
+	for skill in skills/*/; do $(BIN)/agentskills validate "$$skill" || exit 1; done
 
 schemas: $(VENV)/.has-test
 	$(BIN)/trainwell schemas

@@ -28,7 +28,7 @@ def claude_code_connects(folder: Path) -> str:
 def gemini_connects(folder: Path) -> str:
     """So does the Gemini CLI."""
     gemini = program(folder, "gemini")
-    run([gemini, "mcp", "add", "trainwell", TRAINWELL, "serve"], folder)
+    run([gemini, "mcp", "add", "--scope", "user", "trainwell", TRAINWELL, "serve"], folder)
     return _connected(run([gemini, "mcp", "list"], folder, merged=True))
 
 
@@ -45,17 +45,24 @@ def codex_takes_it(folder: Path) -> str:
 
 def inspector_is_content(folder: Path, era: str) -> str:
     """The Inspector's command line lists the tools and objects to none of their schemas."""
-    words = ["--method", "tools/list", "--strict"]
-    return f"{len(inspected(folder, era, *words)['tools'])} tools, no objection"
+    answer = inspected(folder, era, "--method", "tools/list", "--strict")[0]
+    return f"{len(answer.get('result', answer)['tools'])} tools, no objection"
 
 
-def inspected(folder: Path, era: str, *words: str) -> dict:
-    """What the Inspector's command line saw of the server, over stdio."""
+def inspector_verifies_skills(folder: Path) -> str:
+    """It reads every file of every skill and finds its digest as it was told."""
+    skills = inspected(folder, "modern", "--method", "skills/list", "--verify", "--require-digests")
+    if not skills or any(skill["outcome"] != "verified" for skill in skills):
+        raise NotContentError(str(skills))
+    return f"{len(skills)} skills, {sum(len(skill['files']) for skill in skills)} files verified"
+
+
+def inspected(folder: Path, era: str, *words: str) -> list[dict]:
+    """What the Inspector's command line saw of the server, over stdio: its JSON lines."""
     inspector = program(folder, "mcp-inspector")
     asked = ["--protocol-era", era, "--connect-timeout", "60000", *words, "-q", "--format", "json"]
     told = run([inspector, "--cli", TRAINWELL, "serve", *asked], folder)
-    answer = json.loads(told[told.index("{") :])
-    return answer.get("result", answer)
+    return [json.loads(line) for line in told.splitlines() if line.startswith("{")]
 
 
 def _connected(told: str) -> str:

@@ -81,11 +81,6 @@ def run_or_output(words: list[str], folder: Path) -> str:
         return str(error.output)
 
 
-def skills_over_mcp(folder: Path) -> str:
-    told = connecting.inspected(folder, "modern", "--method", "skills/list", "--verify", "--require-digests")
-    return f"{len(told['skills'])} skills, digests verified"
-
-
 def inspector_load(folder: Path, address: str) -> str:
     words = [npm.program(folder, "mcp-inspector"), "--cli", "--server-url", address, "--transport", "http",
              "--method", "tools/call", "--tool-name", "list_runs", "--load", "--load-requests", "200",
@@ -147,7 +142,7 @@ def from_npm(table: Table, folder: Path) -> None:
         table.check("Inspector, 200 calls from 8 at once", lambda: inspector_load(folder, address))
     for era in ("legacy", "modern"):
         table.check(f"Inspector, strict, {era} era", lambda era=era: connecting.inspector_is_content(folder, era))
-    table.check("Inspector, skills with digests", lambda: skills_over_mcp(folder))
+    table.check("Inspector, skills with digests", lambda: connecting.inspector_verifies_skills(folder))
     copy = as_published(folder)
     table.check("Claude Code, mcp list", lambda: connecting.claude_code_connects(folder))
     table.check("Claude Code, plugin (strict), installed", lambda: plugin(folder, copy))
@@ -169,8 +164,7 @@ def main() -> int:
             (folder / part).mkdir()
         table.check("agentskills validate", agent_skills)
         from_npm(table, folder)
-        for tool, told, well in under_load(folder / "loaded"):
-            table.row(f"50 HTTP clients beside a training: {tool}", told, well=well)
+        under_load(folder / "loaded", lambda tool, told, well: table.row(f"50 clients, {tool}", told, well=well))
     npm.say("all well" if not table.failed else f"{table.failed} failed")
     return int(table.failed > 0)
 

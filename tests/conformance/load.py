@@ -14,7 +14,7 @@ import anyio
 from mcp import Client
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
     from pathlib import Path
 
 CLIENTS, CALLS = 50, 300
@@ -84,9 +84,8 @@ def filled(value: Any, runs: dict[str, str]) -> Any:
     return value.format(**runs) if isinstance(value, str) else value
 
 
-async def measure(address: str) -> list[tuple[str, str, bool]]:
-    """For each tool that reads: its name, what was measured, and whether all was well."""
-    rows: list[tuple[str, str, bool]] = []
+async def measure(address: str, tell: Callable[[str, str, bool], None]) -> None:
+    """Tell of each tool that reads: its name, what was measured, and whether all was well."""
     async with Client(address) as client:
         runs = await prepared(client)
         # Those that are given seconds measure a machine, and do not share it.
@@ -94,7 +93,7 @@ async def measure(address: str) -> list[tuple[str, str, bool]]:
                    if tool.annotations.read_only_hint and "seconds" not in tool.input_schema["properties"]]  # fmt: skip
         for tool in reading:
             if tool not in QUESTIONS:
-                rows.append((tool, "has no question in tests/conformance/load.py", False))
+                tell(tool, "has no question in tests/conformance/load.py", False)
                 continue
             arguments = {name: filled(value, runs) for name, value in QUESTIONS[tool].items()}
             seconds: list[float] = []
@@ -103,10 +102,9 @@ async def measure(address: str) -> list[tuple[str, str, bool]]:
             async with anyio.create_task_group() as group:
                 for _ in range(CLIENTS):
                     group.start_soon(ask_in_turn, address, tool, arguments, seconds, errors)
-            rows.append((tool, _figures(seconds, time.monotonic() - began, errors), not errors))
+            tell(tool, _figures(seconds, time.monotonic() - began, errors), not errors)
         state = (await told(client, "stop_run", run=runs["run"], wait_seconds=25))["state"]
-        rows.append(("the training", f"went on all the while, then {state}", state == "stopped"))
-    return rows
+        tell("the training", f"went on all the while, then {state}", state == "stopped")
 
 
 def _figures(seconds: list[float], whole: float, errors: list[str]) -> str:
@@ -117,7 +115,7 @@ def _figures(seconds: list[float], whole: float, errors: list[str]) -> str:
             f"median {at[0.5]:.0f} ms, 95 % {at[0.95]:.0f} ms, longest {at[1.0]:.0f} ms{wrong}")  # fmt: skip
 
 
-def under_load(workspace: Path) -> list[tuple[str, str, bool]]:
+def under_load(workspace: Path, tell: Callable[[str, str, bool], None]) -> None:
     """Serve, ask, stop."""
     with served(workspace) as address:
-        return anyio.run(measure, address)
+        anyio.run(measure, address, tell)
