@@ -193,4 +193,4 @@ def test_a_verification_ends_with_stop_and_with_the_run_and_a_budget_must_suffic
     call("delete_run", run=sick, confirm=True)
     assert services.store.runs.twins(sick) == []
     assert services.store.queue.carried() == []
-    assert list((services.workspace.state / "runs").glob("run_twin*")) == []
+    until(lambda: not list((services.workspace.state / "runs").glob("run_twin*")), what="the end of their folders")
