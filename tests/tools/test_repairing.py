@@ -8,6 +8,8 @@ import pytest
 import trainwell
 from tests.python.models import loader, simple
 from tests.waiting import ended, until
+from trainwell.diagnosis.repair import train_fix
+from trainwell.diagnosis.rules import learning_rate_too_high
 
 FAR_TOO_HIGH = {"lr": 1.0, "optimizer": "sgd", "scheduler": "constant", "grad_clip": 0, "early_stopping": 0}
 
@@ -151,21 +153,29 @@ def test_a_lower_rate_is_proven_though_a_twin_is_killed_told_by_get_run_and_appl
 
 
 @pytest.mark.slow
-def test_a_fix_that_does_not_help_is_said_to_have_not_helped(call, trained):
-    sick = trained(**FAR_TOO_HIGH | {"epochs": 5})
-    clip = next(
-        f"{finding['code']}/{number}"
-        for finding in call("diagnose", run=sick)["findings"]
-        for number, fix in enumerate(finding["fixes"], 1)
-        if fix["patch"] == {"train": {"grad_clip": 1.0}}
-    )
-    answer = verified(call, sick, fix=clip, apply=True)
+def test_a_fix_that_does_not_help_is_said_to_have_not_helped_and_the_next_is_taken(
+    call, services, trained, monkeypatch
+):
+    plain = learning_rate_too_high.check
 
-    (proof,) = proofs(answer).values()
-    assert proof["verdict"] in {"no_help", "worse", "improved"}
-    assert "started" not in answer
-    assert "nothing was started" in answer["summary"]
-    assert len(call("list_runs")["runs"]) == 1
+    def with_a_useless_fix_first(trace):
+        found = plain(trace)
+        useless = train_fix(trace, {"early_stopping": 500}, reason="Wait longer.", expected="Nothing.")
+        return found and found.model_copy(update={"fixes": (useless, *found.fixes[:1])})
+
+    sick = trained(**FAR_TOO_HIGH)
+    monkeypatch.setattr(learning_rate_too_high, "check", with_a_useless_fix_first)
+    answer = verified(call, sick, apply=True)
+
+    useless, lower = (fix["proof"] for fix in answer["findings"][0]["fixes"])
+    assert (useless["verdict"], useless["difference"]) == ("no_help", 0.0)
+    assert "did not help" in answer["summary"]
+    assert lower["verdict"] == "proven"
+    assert answer["applied"] == "learning_rate_too_high/2"
+    assert ended(services, answer["started"])["parent"] == sick
+    alone = verified(call, sick, fix="1", apply=True)
+    assert "started" not in alone
+    assert "nothing was started" in alone["summary"]
 
 
 def test_a_verification_ends_with_stop_and_with_the_run_and_a_budget_must_suffice(call, refuse, services, trained):
@@ -186,4 +196,4 @@ def test_a_verification_ends_with_stop_and_with_the_run_and_a_budget_must_suffic
     call("delete_run", run=sick, confirm=True)
     assert services.store.runs.twins(sick) == []
     assert services.store.queue.carried() == []
-    assert list((services.workspace.state / "runs").glob("run_twin*")) == []
+    until(lambda: not list((services.workspace.state / "runs").glob("run_twin*")), what="the end of their folders")

@@ -17,6 +17,10 @@ SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "info")
 Verdict = Literal["proven", "improved", "no_help", "worse", "not_tried"]
 
 
+#: A fix that is proven is taken before one that was not tried, and that before one that did not help.
+_FIRST: dict[Verdict, int] = {"proven": 0, "improved": 1, "not_tried": 1, "no_help": 2, "worse": 3}
+
+
 class Proof(Spec):
     """What twins of a run have shown of a fix: the same short training with and without it, from several seeds.
 
@@ -68,3 +72,8 @@ class Finding(Spec):
     cost: str = ""
     also: tuple[str, ...] = ()
     fixes: tuple[Fix, ...] = ()
+
+    @property
+    def best_fix(self) -> Fix | None:
+        """The first fix, or the first of those that twins speak most for; their order stays, for it names them."""
+        return min(self.fixes, key=lambda fix: _FIRST[fix.proof.verdict] if fix.proof else 1, default=None)

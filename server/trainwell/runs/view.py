@@ -173,8 +173,8 @@ def reason(row: Row) -> str | None:
 
 
 def shorten(finding: Finding) -> ShortFinding:
-    """The finding with its first fix only."""
-    fix = finding.fixes[0] if finding.fixes else None
+    """The finding with its best fix only."""
+    fix = finding.best_fix
     return ShortFinding(
         code=finding.code, severity=finding.severity, symptom=finding.symptom, fix=_fix_told(fix) if fix else None,
         next_call=fix.next_call if fix else None,

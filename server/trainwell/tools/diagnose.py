@@ -81,7 +81,9 @@ async def call(services: Services, arguments: Arguments) -> Result:
     taken = chosen(found, arguments.fix)
     if arguments.verify:
         return await _verified(services, run, comparable(run, [taken] if taken else found), arguments)
-    return await _applied(services, run, taken or found[0], arguments.idempotency_key)
+    best = next((one.best_fix for one in findings if one.best_fix in [each.fix for each in found]), found[0].fix)
+    taken = taken or next(one for one in found if one.fix == best)
+    return await _applied(services, run, taken, arguments.idempotency_key)
 
 
 def _check(arguments: Arguments) -> None:
@@ -119,9 +121,8 @@ async def _of_stranger(services: Services, arguments: Arguments) -> tuple[Trace,
 
 
 def _told(run: str | None, findings: list[Finding], otherwise: str, read: Understood | None = None) -> Result:
-    lines = [f"{one.severity}: {one.symptom} Cause: {one.cause}" + (f" Fix: {one.fixes[0].reason}" if one.fixes else "")
-             for one in findings[:MOST_IN_SUMMARY]] or [otherwise]  # fmt: skip
-    ready = next((fix.next_call for one in findings for fix in one.fixes if fix.next_call), None)
+    lines = [_line(one) for one in findings[:MOST_IN_SUMMARY]] or [otherwise]
+    ready = next((one.best_fix.next_call for one in findings if one.best_fix and one.best_fix.next_call), None)
     if not findings and run:
         ready = next_call("evaluate", run=run)
     if read is not None:
@@ -137,6 +138,11 @@ async def _drawn(services: Services, arguments: Arguments, trace: Trace, answer:
     title = answer.run or "A log that was told"
     await services.ask("plot_diagnosis", **picture_of(trace, answer.findings, path, title))
     return answer.model_copy(update={"picture": services.workspace.shown(path)})
+
+
+def _line(finding: Finding) -> str:
+    fix = f" Fix: {finding.best_fix.reason}" if finding.best_fix else ""
+    return f"{finding.severity}: {finding.symptom} Cause: {finding.cause}{fix}"
 
 
 async def _applied(services: Services, run: str, taken: Candidate, key: str | None) -> Result:

@@ -188,15 +188,13 @@ def _newest_epoch(folder: Path) -> int:
 
 def best_proven(verification: Verification, found: Sequence[Candidate]) -> Candidate | None:
     """The proven fix with which twins came furthest."""
-    proofs = {arm.fix: arm.proof for arm in verification.fixes}
-    proven = [one for one in found if (proof := proofs.get(one.name)) is not None and proof.verdict == "proven"]
-
-    def reached(one: Candidate) -> tuple[bool, float]:
-        proof = proofs[one.name]
-        gain = 0.0 if proof is None or proof.difference is None else abs(proof.difference)
-        return proof is not None and proof.metric != "val_loss", gain
-
-    return max(proven, key=reached, default=None)
+    proofs = [
+        (one, next((arm.proof for arm in verification.fixes if arm.patch == one.fix.patch), None)) for one in found
+    ]
+    proven = [(one, proof) for one, proof in proofs if proof is not None and proof.verdict == "proven"]
+    # Runs that no longer fail and scores count before losses.
+    best = max(proven, key=lambda pair: (pair[1].metric != "val_loss", abs(pair[1].difference or 0.0)), default=None)
+    return None if best is None else best[0]
 
 
 def told(verification: Verification, progress: dict[str, Any]) -> list[str]:

@@ -25,7 +25,7 @@ from trainwell.runs.record import keep
 from trainwell.runs.story import judge
 from trainwell.runs.supervisor import start_runs
 from trainwell.runs.verification import settle
-from trainwell.store.atomic import sweep
+from trainwell.store.atomic import remove, sweep
 from trainwell.store.store import Store
 from trainwell.store.workspace import Workspace
 from trainwell.training import checkpoint
@@ -64,6 +64,8 @@ def main(request: dict[str, Any]) -> None:
     if not take_over(store, run, attempt):
         logger.warning("attempt {} of {} was given up before it began", attempt, run)
         reserve.release()
+        if run not in store.runs.all_handles():  # deleted while this process started, which made the folder anew
+            remove(workspace.run_dir(run))
         return
     go_to(store.runs.get(run)["place"])
     try:
