@@ -128,3 +128,11 @@ def test_models_of_one_family_differ_by_their_options(store):
     assert comparing.table(store, rows, by_seed=False) == {
         "model.hidden_dims": {"run_toy_000007": [4], "run_toy_000008": [8]}
     }
+
+
+def test_a_twin_and_a_reproduction_are_no_earlier_runs(store):
+    first = entered(store, 1, 0.9)
+    entered(store, 2, 0.9, origin=Origin(reproduces=first))
+    twin = entered(store, 3, 0.9)
+    store.runs.update(twin, twin_of=first)
+    assert [row["handle"] for row in store.experiments.ended_on("data_toy_000001", 9)] == [first]

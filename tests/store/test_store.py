@@ -185,7 +185,7 @@ def test_each_version_has_one_script_and_the_last_is_ours():
     assert numbers == list(range(1, migrations.SCHEMA_VERSION + 1))
 
 
-@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize("version", [2, 3, 4])
 def test_a_store_of_a_later_version_keeps_its_parents_and_its_queue(tmp_path, version):
     workspace = Workspace.open(tmp_path)
     connection = apsw.Connection(str(workspace.database))

@@ -13,7 +13,7 @@ from tests.waiting import ended
 @pytest.fixture(autouse=True)
 def patience(monkeypatch):
     """A busy machine is not a fault."""
-    monkeypatch.setattr("trainwell.tools.services.PATIENCE_SECONDS", 120.0)
+    monkeypatch.setattr("trainwell.tools.services.PATIENCE_SECONDS", 600.0)
 
 
 @pytest.fixture

@@ -31,9 +31,10 @@ class Experiments:
         return [parsed(row) for row in self._database.rows(sql, run)]
 
     def ended_on(self, data: str, limit: int) -> list[Row]:
-        """The newest runs on some data that are over and have a score, oldest first."""
+        """The newest runs on some data that are over and have a score, oldest first; no twins, no reproductions."""
         sql = (
             "SELECT * FROM runs WHERE data = ? AND ended_at IS NOT NULL AND best_score IS NOT NULL "
+            "AND twin_of IS NULL AND reproduces IS NULL "
             "ORDER BY created_at DESC, rowid DESC LIMIT ?"
         )
         return [parsed(row) for row in reversed(self._database.rows(sql, data, limit))]
