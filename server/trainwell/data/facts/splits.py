@@ -71,12 +71,13 @@ def _moments(train: Array, validation: Array) -> dict[str, Any]:
     """How far the columns' means lie apart in deviations of training, and how the deviations compare."""
     if not train.shape[1]:
         return {}
+    whole = np.where(np.isfinite(train), train, 0.0).std(axis=0)
     train, validation = (_without_tails(part) for part in (train, validation))
     spread, other = train.std(axis=0), validation.std(axis=0)
     moving = spread > 0
     if not moving.any():
         return {}
-    apart = np.abs(validation.mean(axis=0) - train.mean(axis=0))[moving] / spread[moving]
+    apart = np.abs(validation.mean(axis=0) - train.mean(axis=0))[moving] / whole[moving]
     ratio = other[moving] / spread[moving]
     error = np.sqrt(1 / len(train) + np.maximum(ratio, 0.1) ** 2 / len(validation))
     certain = (apart > SHIFTED) & (apart > CERTAIN * error)
