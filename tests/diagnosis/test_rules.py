@@ -125,6 +125,7 @@ def test_a_rule_is_silent_after_the_first_epoch(code, lr):
     assert rules()[code].check(trace) is None
 
 
+@pytest.mark.filterwarnings("ignore:Generating overly large repr")
 @settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(trace=traces)
 def test_no_trace_makes_a_rule_raise_or_repair_badly(manifest, trace):

@@ -69,7 +69,7 @@ def test_units_that_begin_alike_are_a_bad_start():
 def test_a_handful_of_steps_is_told_as_such():
     first = diagnose(trained(perceptron(), lr=1e-3, epochs=3, batch_size=300))[0]
 
-    assert "too_few_updates" in {first.code, *first.also}
+    assert "too_few_epochs" in {first.code, *first.also}
 
 
 @pytest.mark.parametrize("name", FINE)

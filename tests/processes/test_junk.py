@@ -55,8 +55,8 @@ def near(schema):
     if "enum" in schema:
         return st.sampled_from(schema["enum"])
     shapes = {
-        "integer": st.integers(int(schema.get("minimum", 0)), min(int(schema.get("maximum", 5)), 5)),
-        "number": st.floats(schema.get("minimum", 0), min(schema.get("maximum", 1), 1)),
+        "integer": st.integers(low := int(schema.get("minimum", 0)), max(low, min(int(schema.get("maximum", 5)), 5))),
+        "number": st.floats(least := schema.get("minimum", 0), max(least, min(schema.get("maximum", 1), 1))),
         "boolean": st.booleans(),
         "string": WORDS,
         "array": st.lists(

@@ -7,7 +7,7 @@ from trainwell.tools.build_model import Arguments, _asked_for
 
 
 def asked(**given):
-    return _asked_for(Arguments(**{"data": "data_x", "architecture": "auto", **given}))
+    return _asked_for(Arguments(**{"data": "data_x", "architecture": "auto", "detail": "brief", **given}))
 
 
 def test_each_way_of_saying_a_network_becomes_an_architecture_with_options():

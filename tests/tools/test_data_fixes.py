@@ -27,7 +27,7 @@ def test_a_column_that_gives_the_answer_away_is_left_out_by_applying_the_fix(cal
         "target_leakage", {"prepare_data": {"drop_columns": ["code"]}},
     )  # fmt: skip
     assert found["evidence"]["column"] == '"code"'
-    assert refuse("diagnose", run=run, verify=True)["code"] == "other_rows"
+    assert refuse("diagnose", run=run, verify=True, fix="target_leakage")["code"] == "other_rows"
 
     started = call("diagnose", run=run, apply=True)["started"]
     ended(services, started)

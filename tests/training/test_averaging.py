@@ -102,7 +102,9 @@ def test_what_is_judged_and_kept_is_the_average_and_the_training_goes_on_without
     with torch.no_grad():
         right = module.eval()(torch.from_numpy(DIGITS[1].inputs[0])).argmax(1).numpy() == DIGITS[1].target
 
-    assert outcome.best_score == max(record.val_accuracy for record in records) == right.mean() > 0.8
+    # Of epochs whose accuracy is as good as the highest, the one of the lowest loss is kept.
+    assert outcome.best_score == right.mean() > 0.8
+    assert outcome.best_score >= max(record.val_accuracy for record in records) - 0.02
     assert not torch.equal(best["0.weight"], last["0.weight"])
     if batch_norm and "ema" not in config:
         with torch.no_grad():

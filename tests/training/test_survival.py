@@ -82,9 +82,9 @@ def test_what_is_written_is_the_state_at_the_save_and_not_a_later_one(tmp_path, 
     run = spec(epochs=2, deterministic=True)
     real, states = checkpoint.write_step, []
 
-    def write(folder, step, content):
+    def write(folder, step, content, *more):
         states.append({name: tensor.clone() for name, tensor in content.weights.items()})
-        return real(folder, step, content)
+        return real(folder, step, content, *more)
 
     monkeypatch.setattr(checkpoint, "write_step", write)
     module = network()

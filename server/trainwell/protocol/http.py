@@ -7,6 +7,7 @@ host and origin are said explicitly, so that a web page cannot reach it by rebin
 
 from __future__ import annotations
 
+import logging
 import signal
 import socket
 import sys
@@ -19,6 +20,7 @@ import anyio
 import uvicorn
 from loguru import logger
 from mcp.server.transport_security import TransportSecuritySettings
+from starlette.requests import ClientDisconnect
 
 from trainwell.contract.errors import TrainwellError
 from trainwell.protocol.issuer import Issuer
@@ -87,6 +89,7 @@ async def serve_http(
         timeout_keep_alive=IDLE_SECONDS, timeout_graceful_shutdown=LEAVE_SECONDS,
     )  # fmt: skip
     server = _Server(config)
+    logging.getLogger("mcp.server.streamable_http").addFilter(_Vanished())
     page = url(host, port, "/")
     sys.stderr.write(f"trainwell listens at {url(host, port)}\nruns are shown at {page}\n")
     sys.stderr.flush()
@@ -131,6 +134,16 @@ def build_app(server: Server[Any], port: int, allow_host: Sequence[str] = ()) ->
 def url(host: str, port: int, path: str = PATH) -> str:
     """What a client is given; with the path "/" what a person is."""
     return f"http://{_bracketed(host)}:{port}{path}"
+
+
+class _Vanished(logging.Filter):
+    """A client that goes away before its request is read is no fault of ours: a line, not a traceback."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info and isinstance(record.exc_info[1], ClientDisconnect):
+            logger.info("a client went away before its request was read")
+            return False
+        return True
 
 
 class _Server(uvicorn.Server):

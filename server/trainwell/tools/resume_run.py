@@ -132,7 +132,8 @@ def _config(services: Services, run: str) -> dict[str, Any]:
     repaired = {
         name: value for name, value in changes_so_far(services.store, run).items() if name in {"lr", "grad_clip"}
     }
-    planned = {"batch_size": services.store.runs.get(run)["plan"]["batch_size"]}
+    plan = services.store.runs.get(run)["plan"]
+    planned = {name: plan[name] for name in ("batch_size",) if name in plan}
     return {**services.store.runs.spec(run).config.model_dump(mode="json"), **planned, **repaired}
 
 

@@ -68,9 +68,7 @@ def predict_rows(workspace: Workspace, trained: Trained, arguments: Json) -> Jso
 def _parts(workspace: Workspace, trained: Trained, arguments: Json) -> Iterator[tuple[EncodedRows, float]]:
     source = data.open_source(workspace, arguments.get("source"), arguments.get("rows"))
     strict = arguments.get("on_bad_row", "error") == "error"
-    return data.encode_in_parts(
-        trained.data, rows=arguments.get("rows"), source=None if arguments.get("rows") else source, strict=strict
-    )
+    return data.encode_in_parts(trained.data, rows=arguments.get("rows"), source=source, strict=strict)
 
 
 def _to_file(workspace: Workspace, trained: Trained, arguments: Json, path: Path) -> Json:

@@ -137,9 +137,9 @@ def locked(fault, workspace):
 def hang(fault, workspace):
     """A step, or the taking of a batch, that never ends."""
     if fault.get("where") == "loader":
-        from trainwell.training import fit
+        from trainwell.training.preparing import Loop
 
-        batches = fit._batches
+        batches = Loop.made_batches
 
         def hanging(*arguments):
             for number, batch in enumerate(batches(*arguments)):
@@ -147,7 +147,7 @@ def hang(fault, workspace):
                     time.sleep(3600)
                 yield batch
 
-        fit._batches = hanging
+        Loop.made_batches = hanging
         return
     each_step(lambda step, inputs: time.sleep(3600) if step == fault["step"] else None)
 
