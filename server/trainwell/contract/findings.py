@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from trainwell.contract.specs import Spec
+from trainwell.contract.text import finite
 
 Severity = Literal["info", "warning", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "info")
@@ -72,6 +73,12 @@ class Finding(Spec):
     cost: str = ""
     also: tuple[str, ...] = ()
     fixes: tuple[Fix, ...] = ()
+
+    @field_validator("evidence")
+    @classmethod
+    def _valid_json(cls, evidence: dict[str, Any]) -> dict[str, Any]:
+        """JSON has no NaN and no infinity, whatever a rule has reckoned."""
+        return finite(evidence)
 
     @property
     def best_fix(self) -> Fix | None:

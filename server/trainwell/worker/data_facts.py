@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from loguru import logger
 
 from trainwell.data.facts import VERSION, gather
-from trainwell.store.atomic import place, write_synced
+from trainwell.store.atomic import place, sweep_of, write_synced
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,6 +39,8 @@ def look(
     folder = workspace.data_dir(data.handle)
     file = folder / FILE if folder.is_dir() else None
     try:
+        if file is not None:
+            sweep_of(file)  # an attempt before this one may have been killed while it wrote
         facts = _known(file)
         if facts is None:
             facts = gather(data, train, validation, ordered=ordered)
