@@ -214,7 +214,8 @@ async def _wait(agent: Agent, run: str) -> None:
     while state not in ENDED:
         answer = await agent.call("get_run", shown=False, progress=told, run=run, wait_seconds=WAIT_SECONDS)
         state = answer["state"]
-        bar.show(1.0 if state in ENDED else answer["progress"], f"epoch {answer['epoch']}, {answer.get('reason') or state}")
+        told_state = f"epoch {answer['epoch']}, {answer.get('reason') or state}"
+        bar.show(1.0 if state in ENDED else answer["progress"], told_state)
     bar.close()
     if state != "completed":
         message = f"{run} ended as {state}"
