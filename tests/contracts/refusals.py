@@ -20,6 +20,7 @@ import polars as pl
 from tests import factories
 from trainwell.contract.errors import TrainwellError
 from trainwell.runs import preloaded
+from trainwell.store.runs import Queueing
 from trainwell.tools.dispatch import call_tool
 from trainwell.tools.services import open_services
 
@@ -30,6 +31,8 @@ Written by `python -m tests.contracts.refusals`; read it when it changes. One ex
 provoke, with the call that gave it.
 """
 RUN = "run_toy_000001"
+#: No process here has what the toy run needs, so it waits, and what is said of it does not depend on the clock.
+NEVER = Queueing(needs=frozenset({"code"}))
 
 
 def people(rows=60):
@@ -159,7 +162,9 @@ def provoked(root):
         spec = factories.run_spec(
             RUN, model=services.store.artifacts.model(model), data=services.store.artifacts.data(data)
         )
-        services.store.runs.add(spec, name=RUN, arguments={}, plan={"total_steps": 20}, tags=[], key=None)
+        services.store.runs.add(
+            spec, name=RUN, arguments={}, plan={"total_steps": 20}, tags=[], key=None, queueing=NEVER
+        )
         for tool, arguments in calls(data, model):
             outcome = anyio.run(call_tool, services, tool, arguments)
             if outcome.is_error:
@@ -176,16 +181,10 @@ def _everywhere(text, root):
     )
 
 
-#: Whether it comes depends on how far the toy run has come meanwhile.
-UNSTEADY = {"no_checkpoint"}
-
-
 def page(told, root):
     """The page, with nothing of this machine in it."""
     parts = [HEAD]
     for code, (tool, arguments, outcome) in sorted(told.items()):
-        if code in UNSTEADY:
-            continue
         given = json.dumps(arguments, ensure_ascii=True)
         shown = given if len(given) <= 200 else given[:197] + "..."
         parts.append(f"## {code}\n\n`{tool} {shown}`\n\n```\n{_everywhere(outcome.text, root)}\n```\n")
