@@ -16,7 +16,7 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
-from trainwell.contract.errors import TrainwellError
+from trainwell.contract.errors import TrainwellError, extra_missing
 from trainwell.contract.text import plain, quoted
 from trainwell.store import hub
 from trainwell.store.workspace import workspace_at_work
@@ -206,10 +206,7 @@ def layers_of(module: nn.Module, config: dict[str, Any]) -> tuple[str, int]:
 
 def missing(library: str) -> TrainwellError:
     """The refusal where the extra is not installed."""
-    return TrainwellError(
-        "extra_missing", f"This needs the library {library}, which is not installed here.", argument="pretrained",
-        hint="Install it with: pip install 'trainwell[pretrained]'.",
-    )  # fmt: skip
+    return extra_missing(library, "pretrained", "pretrained")
 
 
 def _tidied(module: nn.Module, config: dict[str, Any]) -> nn.Module:

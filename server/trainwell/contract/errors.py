@@ -92,3 +92,11 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """The nearest known word, as a sentence, or None."""
     near = nearest(word, known)
     return f"Did you mean {near!r}?" if near else None
+
+
+def extra_missing(library: str, extra: str, argument: str) -> TrainwellError:
+    """The refusal where an optional library is not installed."""
+    return TrainwellError(
+        "extra_missing", f"This needs the library {library}, which is not installed here.", argument=argument,
+        hint=f"Install it with: pip install 'trainwell[{extra}]'.",
+    )  # fmt: skip

@@ -20,7 +20,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainwell.contract.errors import TrainwellError
+from trainwell.contract.errors import TrainwellError, extra_missing
 from trainwell.contract.text import plain, quoted
 from trainwell.store import hub
 
@@ -99,10 +99,7 @@ def _loaded(folder: Path, cache: Path, source: str, argument: str) -> dict[str, 
     try:
         import datasets  # noqa: PLC0415 - an extra; it takes a second
     except ImportError as error:
-        raise TrainwellError(
-            "extra_missing", "This needs the library datasets, which is not installed here.", argument=argument,
-            hint="Install it with: pip install 'trainwell[hub]'.",
-        ) from error  # fmt: skip
+        raise extra_missing("datasets", "hub", argument) from error
     datasets.disable_progress_bars()
     files = _files(folder)
     suffixes = {Path(file).suffix.lower() for named in files.values() for file in named}

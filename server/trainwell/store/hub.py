@@ -13,7 +13,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Literal
 
-from trainwell.contract.errors import TrainwellError
+from trainwell.contract.errors import TrainwellError, extra_missing
 from trainwell.contract.text import plain
 
 if TYPE_CHECKING:
@@ -61,10 +61,7 @@ def snapshot(
     try:
         from huggingface_hub import snapshot_download  # noqa: PLC0415 - an extra
     except ImportError as error:
-        raise TrainwellError(
-            "extra_missing", "This needs the library huggingface_hub, which is not installed here.", argument=argument,
-            hint="Install it with: pip install 'trainwell[hub]'.",
-        ) from error  # fmt: skip
+        raise extra_missing("huggingface_hub", "hub", argument) from error
     try:
         # token=False: a person's login is not ours to use.
         snapshot_download(name, repo_type=kind, local_dir=folder, allow_patterns=list(patterns), token=False)

@@ -9,7 +9,7 @@ import json
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, cast
 
-from trainwell.contract.errors import TrainwellError
+from trainwell.contract.errors import extra_missing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,10 +34,7 @@ def require_optuna() -> None:
         TrainwellError: `extra_missing`.
     """
     if find_spec("optuna") is None:
-        raise TrainwellError(
-            "extra_missing", "This needs the library optuna, which is not installed here.", argument="model",
-            hint="Install it with: pip install 'trainwell[tune]'.",
-        )  # fmt: skip
+        raise extra_missing("optuna", "tune", "model")
 
 
 def make_study(

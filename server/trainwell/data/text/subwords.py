@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
-from trainwell.contract.errors import TrainwellError
+from trainwell.contract.errors import TrainwellError, extra_missing
 from trainwell.contract.text import plain
 
 if TYPE_CHECKING:
@@ -140,14 +140,6 @@ class Subwords:
         if self.kind == "pretrained":
             return f"the tokenizer of a pretrained network, {self.size:,} tokens"
         return f"byte pairs learnt from the training texts, {self.size:,} tokens"
-
-
-def extra_missing(library: str, extra: str, argument: str) -> TrainwellError:
-    """The refusal where an optional library is not installed."""
-    return TrainwellError(
-        "extra_missing", f"This needs the library {library}, which is not installed here.", argument=argument,
-        hint=f"Install it with: pip install 'trainwell[{extra}]'.",
-    )  # fmt: skip
 
 
 def unreadable(why: str) -> TrainwellError:
