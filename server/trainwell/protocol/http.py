@@ -23,7 +23,7 @@ from mcp.server.transport_security import TransportSecuritySettings
 from starlette.requests import ClientDisconnect
 
 from trainwell.contract.errors import TrainwellError
-from trainwell.protocol.issuer import Issuer
+from trainwell.protocol.issuer import LOOPBACK, Issuer
 from trainwell.protocol.server import build_server
 from trainwell.protocol.team import PATH, Gate
 from trainwell.store.tokens import Tokens
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
     from trainwell.tools.services import Services
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 LARGEST_BODY = 4 * 2**20  # bytes
 MOST_SESSIONS = 1000  # of one workspace
 SESSION_IDLE_SECONDS = 1800.0

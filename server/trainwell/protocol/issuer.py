@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import urllib.request
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,7 +13,10 @@ import jwt
 from loguru import logger
 
 from trainwell.contract.errors import TrainwellError
+from trainwell.store.handles import slug
 
+#: The names of this machine to itself.
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _PLACES = ("/.well-known/oauth-authorization-server", "/.well-known/openid-configuration")
 _ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA"]  # never "none", never a shared secret
 _SECONDS = 10
@@ -60,14 +62,12 @@ class Issuer:
 
 def folder_for(subject: str) -> str:
     """A folder's name for a subject: readable, and never the same for two."""
-    readable = re.sub(r"[^a-z0-9]+", "-", subject.lower()).strip("-")[:24]
-    return f"{readable or 'user'}-{hashlib.sha256(subject.encode()).hexdigest()[:12]}"
+    return f"{slug(subject, otherwise='user')}-{hashlib.sha256(subject.encode()).hexdigest()[:12]}"
 
 
 def _require_safe(url: str) -> None:
     parts = urlsplit(url)
-    local = parts.hostname in ("127.0.0.1", "localhost", "::1")
-    if parts.scheme != "https" and not (parts.scheme == "http" and local):
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
         raise TrainwellError(
             "bad_issuer", "An issuer is reached by https (http on this machine).", argument="--oauth-issuer", got=url,
             allowed="https://HOST/PATH",

@@ -42,7 +42,7 @@ def temporary_beside(path: Path) -> Path:
     return path.parent / f"{TEMPORARY}{os.getpid()}-{path.name}"
 
 
-def place(path: Path, write: Callable[[Path], None]) -> None:
+def place(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` make a file or folder under a temporary name, then give it its own name.
 
     After an error or a kill there is either the whole thing or nothing under `path`.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import secrets
 import time
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from trainwell.contract.errors import TrainwellError, did_you_mean
 from trainwell.contract.text import quoted
+from trainwell.store.atomic import place, write_synced
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -64,13 +64,13 @@ class Tokens:
         if any(token.name == name for token in self.all()):
             raise TrainwellError("token_exists", f"There is a token {name}.", argument="name", got=name,
                                  hint=f"Revoke it first: trainwell token revoke {name}.")  # fmt: skip
-        place = folder if folder is not None else name
+        below = folder if folder is not None else name
         root = self._path.parent.parent
-        if not (root / place).resolve().is_relative_to(root):
+        if not (root / below).resolve().is_relative_to(root):
             raise TrainwellError("path_outside_workspace", "A token's folder lies in the server's workspace.",
-                                 argument="--folder", got=place, allowed="a relative path")  # fmt: skip
+                                 argument="--folder", got=below, allowed="a relative path")  # fmt: skip
         text = PREFIX + secrets.token_urlsafe(_BYTES)
-        self._write([*self.all(), Token(name, place, hashed(text), time.time())])
+        self._write([*self.all(), Token(name, below, hashed(text), time.time())])
         return text
 
     def revoke(self, name: str) -> Token:
@@ -107,10 +107,13 @@ class Tokens:
 
     def _write(self, tokens: Iterable[Token]) -> None:
         """In one piece, readable by its owner only."""
-        part = self._path.with_name(f".tmp-{secrets.token_hex(4)}")
-        with os.fdopen(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
-            json.dump([asdict(token) for token in tokens], file, indent=1)
-        part.replace(self._path)
+        content = json.dumps([asdict(token) for token in tokens], indent=1).encode()
+
+        def write(part: Path) -> None:
+            part.touch(0o600)
+            write_synced(part, content)
+
+        place(self._path, write)
 
 
 def hashed(text: str) -> str:

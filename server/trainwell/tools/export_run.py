@@ -6,7 +6,6 @@ Offline: nothing is sent. For weights use save_checkpoint.
 from __future__ import annotations
 
 import platform
-import shutil
 import uuid
 from dataclasses import asdict
 from importlib.metadata import version
@@ -19,6 +18,7 @@ from trainwell.contract.specs import Spec
 from trainwell.reports.exports import ExportedRun, export, format_of
 from trainwell.runs.details import details
 from trainwell.runs.view import view
+from trainwell.store.atomic import TEMPORARY, place, remove
 from trainwell.tools.services import Services
 
 if TYPE_CHECKING:
@@ -56,14 +56,13 @@ async def call(services: Services, arguments: Arguments) -> Result:
     """Write beside the place and move it there: a refusal or a kill leaves nothing half written."""
     run = services.find("run", arguments.run, "run")
     path = _place(services, run, arguments)
-    part = path.with_name(f".tmp-{uuid.uuid4().hex[:8]}-{path.name}")
+    part = path.with_name(f"{TEMPORARY}{uuid.uuid4().hex[:8]}-{path.name}")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         await export(_told(services, run, path), arguments.format, part)
-        _remove(path)
-        part.rename(path)
+        place(path, part.rename)
     finally:
-        _remove(part)
+        remove(part)
     shown = services.workspace.shown(path)
     opens = OPENS[arguments.format].format(path=shown)
     return Result(
@@ -81,14 +80,7 @@ def _place(services: Services, run: str, arguments: Arguments) -> Path:
     return services.workspace.resolve_write(text, overwrite=arguments.overwrite)
 
 
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def _told(services: Services, run: str, place: Path) -> ExportedRun:
+def _told(services: Services, run: str, at: Path) -> ExportedRun:
     epochs = services.store.history.epochs(run)
     seen = view(services.store, run)
     full = details(services.workspace, services.store, run)
@@ -99,7 +91,7 @@ def _told(services: Services, run: str, place: Path) -> ExportedRun:
         answer=seen.model_dump(mode="json") | {"full": full},
         epochs=[asdict(one) for one in epochs],
         ends=[began + spent for spent in accumulate(one.seconds or 0.0 for one in epochs)],
-        place=str(place),
+        place=str(at),
         environment={name: version(name) for name in ("trainwell", "torch")} | {"python": platform.python_version(),
                      "system": platform.platform()},
     )  # fmt: skip
