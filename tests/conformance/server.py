@@ -4,6 +4,7 @@ Transport, lists, completion, errors, subscriptions, tasks and skills are the pr
 its lists, and answer to their own names only. Prints its address.
 """
 
+import socket
 import sys
 import warnings
 from contextlib import asynccontextmanager
@@ -32,7 +33,7 @@ from mcp.types import (
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from tests.conformance import asking, contents, jobs
-from trainwell.protocol.http import _listen, build_app, url
+from trainwell.protocol.http import build_app, url
 from trainwell.protocol.server import build_server
 from trainwell.protocol.tasks import _declared
 from trainwell.tools.services import open_services
@@ -165,7 +166,7 @@ def living(lifespan, board):
 
 async def main(folder):
     warnings.simplefilter("ignore", MCPDeprecationWarning)
-    listener = _listen(HOST, 0)
+    listener = socket.create_server((HOST, 0))
     port = listener.getsockname()[1]
     server = with_fixtures(open_services(folder), jobs.Jobs())
     sys.stdout.write(url(HOST, port) + "\n")

@@ -138,7 +138,7 @@ def _places():
     yield from ({}, *({"path": name} for name in names))
 
 
-async def ask_here(workspace, work, arguments, *, seconds=0.0):
+async def ask_here(workspace, work, arguments, *, seconds=0.0, sees=None):
     """What a worker does and how its refusal comes back, without the worker."""
     from trainwell.worker.short import WORK
 

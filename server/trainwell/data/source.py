@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 from trainwell.contract.errors import TrainwellError, did_you_mean, next_call
 from trainwell.contract.text import plain
 from trainwell.data import hub as datasets
-from trainwell.store import hub
+from trainwell.store import filestate, hub
+from trainwell.store.filestate import files_below
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from trainwell.data.table.read import Table
     from trainwell.store.workspace import Workspace
 
@@ -125,38 +123,18 @@ def content_hash(source: Source) -> str:
 
 
 def state_of(source: Source) -> str | None:
-    """What tells without reading that a file, or any file of a folder, is another than before; None for other sources.
-
-    The time of the last change of the entry itself (ctime) is part of it: nobody sets it back by hand.
-    """
-    if source.path is None:
-        return None
-    total = hashlib.sha256()
-    for name, file in _files_below(source.path) if source.path.is_dir() else [("", source.path)]:
-        facts = file.stat()
-        key = (name, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino, facts.st_dev)
-        total.update(repr(key).encode("utf-8", "surrogateescape"))
-    return total.hexdigest()
+    """What tells without reading that a file or a folder is another than before; None for other sources."""
+    return None if source.path is None else filestate.state_of(source.path)
 
 
 def _folder_hash(folder: Path) -> str:
     """Of the names and the contents of all files below a folder."""
     total = hashlib.sha256()
-    for name, file in _files_below(folder):
+    for name, file in files_below(folder):
         with file.open("rb") as stream:
             total.update(f"{name}\0".encode("utf-8", "surrogateescape"))
             total.update(hashlib.file_digest(stream, "sha256").digest())
     return total.hexdigest()
-
-
-def _files_below(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Every file below a folder with its name there, in order, without hidden ones; links are not followed."""
-    for place, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(name for name in files if not name.startswith(".")):
-            file = Path(place, name)
-            if not file.is_symlink() and file.is_file():
-                yield str(file.relative_to(folder)), file
 
 
 def _open_named(workspace: Workspace, text: str, argument: str) -> Source:

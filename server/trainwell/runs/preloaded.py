@@ -16,7 +16,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ from anyio.lowlevel import RunVar
 from loguru import logger
 
 from trainwell.contract.errors import TrainwellError
+from trainwell.runs import sharing
 
 if TYPE_CHECKING:
     from trainwell.store.workspace import Workspace
@@ -185,7 +186,12 @@ async def hold() -> None:
 
 
 async def ask(
-    workspace: Workspace, work: str, arguments: dict[str, Any], *, seconds: float = SHORT_WORK_SECONDS
+    workspace: Workspace,
+    work: str,
+    arguments: dict[str, Any],
+    *,
+    seconds: float = SHORT_WORK_SECONDS,
+    sees: str | None = None,
 ) -> dict[str, Any]:
     """Have a short piece of work done by a child of the preloaded process.
 
@@ -194,6 +200,8 @@ async def ask(
         work: A name in `worker.short.WORK`.
         arguments: JSON.
         seconds: How long to wait, for a turn as well. Work that has begun goes on even if nobody waits any more.
+        sees: For work that changes nothing: the state of what it reads. Equal work that sees the same is done once
+            for all who ask while it goes on, or after they gave up on it.
 
     Returns:
         The work's answer.
@@ -202,12 +210,13 @@ async def ask(
         TrainwellError: What the work raised; `work_takes_long`; `worker_died`.
     """
     request = json.dumps(_request(workspace, work, arguments)).encode()
-    answer, told = b"", "it had to wait for its turn"
+    done = partial(_in_turn, request)
+    piece = sharing.Piece(done) if sees is None else sharing.join(request + sees.encode(), done)
+    answer = b""
     with anyio.move_on_after(seconds) as scope:
-        async with _turn():
-            told = "it goes on"
-            answer = await (_ask_preloaded(request) if can_fork() else _ask_fresh(request))
+        answer = await piece.answer()
     if scope.cancelled_caught:
+        told = "it goes on" if piece.begun else "it had to wait for its turn"
         raise TrainwellError(
             "work_takes_long",
             f"This was not done within {seconds:.0f} s; {told}.",
@@ -223,6 +232,12 @@ async def ask(
     if "error" in reply:
         raise TrainwellError.from_json(reply["error"])
     return reply["result"]
+
+
+async def _in_turn(request: bytes, piece: sharing.Piece) -> bytes:
+    async with _turn():
+        piece.begun = True
+        return await (_ask_preloaded(request) if can_fork() else _ask_fresh(request))
 
 
 def _turn() -> anyio.CapacityLimiter:

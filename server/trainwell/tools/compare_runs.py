@@ -89,7 +89,9 @@ async def _interval(services: Services, row: dict[str, Any], metric: str) -> Int
     if spec.model.architecture == PYTHON or value_of(row, metric) is None:
         return None
     try:
-        metrics = await services.ask("intervals", spec=spec.model_dump(mode="json"), split="validation")
+        metrics = await services.look(
+            "intervals", services.checkpoints_of(spec.run), spec=spec.model_dump(mode="json"), split="validation"
+        )
     except TrainwellError:
         return None
     edges = metrics.get(f"{JUDGED[metric]}_interval")

@@ -54,9 +54,9 @@ async def call(services: Services, arguments: Arguments) -> Result:
     name = trained.pop("name")
     picture = services.workspace.state / "reports" / f"{name}-{arguments.split}-{arguments.plot}.png"
     drawn = {"kind": arguments.plot, "path": str(picture), "title": f"{name}: {arguments.split}"}
-    report = await services.ask(
-        "evaluate", **trained, data=judged, split=arguments.split, slices=arguments.slices or [],
-        picture=drawn if arguments.plot else None,
+    report = await services.look(
+        "evaluate", services.weights_at(trained), **trained, data=judged, split=arguments.split,
+        slices=arguments.slices or [], picture=drawn if arguments.plot else None,
     )  # fmt: skip
     metrics, baseline, rows = report.pop("metrics"), report.pop("baseline"), report.pop("rows")
     trees: dict[str, Any] | None = report.pop("trees", None)

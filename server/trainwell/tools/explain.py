@@ -46,7 +46,9 @@ async def call(services: Services, arguments: Arguments) -> Result:
     name = trained.pop("name")
     picture = services.workspace.state / "reports" / f"{name}-{arguments.split}-explained.png"
     drawn = {"path": str(picture), "title": f"{name}: {arguments.split}"} if arguments.plot else None
-    report = await services.ask("explain", **trained, split=arguments.split, picture=drawn)
+    report = await services.look(
+        "explain", services.weights_at(trained), **trained, split=arguments.split, picture=drawn
+    )
     told, by_column = report.pop("told"), report.pop("columns")
     handle = {"run": name} if arguments.run else {"checkpoint": name}
     slices = {"slices": [report["features"][0]["name"]]} if by_column and report["features"] else {}

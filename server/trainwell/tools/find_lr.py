@@ -47,7 +47,7 @@ async def call(services: Services, arguments: Arguments) -> Result:
     given = {"optimizer": arguments.optimizer, "batch_size": arguments.batch_size}
     title = f"{prepared.name}-{model.name}: range test, {arguments.optimizer}"
     picture = services.workspace.state / "reports" / f"{model.handle}-range-test.png" if arguments.plot else None
-    found = await services.ask(
+    found = await services.look(
         "find_lr", spec=spec_fields(services, model, prepared, given, run="run_range_test"), seconds=arguments.seconds,
         picture=str(picture) if picture else None, title=title,
     )  # fmt: skip

@@ -5,11 +5,15 @@ Columns, classes, likely task, what is suspicious, and the prepare_data call to 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trainwell.contract.answers import Answer, Hints
+from trainwell.contract.errors import TrainwellError
 from trainwell.contract.specs import Spec
 from trainwell.tools.services import Services, exactly_one
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TITLE = "Inspect data"
 HINTS = Hints(read_only=True, destructive=False, idempotent=True)
@@ -34,10 +38,20 @@ class Result(Answer):
     warnings: list[str]
 
 
+def _file(services: Services, source: str | None) -> Path | None:
+    """What the source names in the workspace; None for a set that ships, and for what the worker will refuse."""
+    if source is None:
+        return None
+    try:
+        return services.workspace.resolve_read(source, folder=True)
+    except TrainwellError:
+        return None
+
+
 async def call(services: Services, arguments: Arguments) -> Result:
     """Have a worker read the source; nothing is kept."""
     exactly_one(source=arguments.source, rows=arguments.rows)
-    report = await services.ask("inspect", **arguments.model_dump())
+    report = await services.look("inspect", _file(services, arguments.source), **arguments.model_dump())
     warnings = [f"{one['code']}: {one['message']}" for one in report.pop("warnings", [])]
     following = report.pop("next_call", None)
     kind, rows, task, target = (report.pop(name, None) for name in ("kind", "rows", "task", "target"))

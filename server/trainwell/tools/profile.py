@@ -45,7 +45,7 @@ async def call(services: Services, arguments: Arguments) -> Result:
     """Have a worker take the times."""
     model, prepared = model_and_data(services, arguments.model, arguments.train_loader)
     given = {"batch_size": arguments.batch_size}
-    found = await services.ask(
+    found = await services.look(
         "profile", spec=spec_fields(services, model, prepared, given, run="run_profile"), seconds=arguments.seconds
     )
     asked = {name: value for name, value in given.items() if value is not None} | found["suggested"]

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import psutil
 
 from trainwell.contract.errors import TrainwellError
 from trainwell.contract.manifest import load_manifest
 from trainwell.runs import jobs, preloaded
 from trainwell.runs.supervisor import start_runs
+from trainwell.store.filestate import state_of
 from trainwell.store.store import Store
 from trainwell.store.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
-    from pathlib import Path
 
     from trainwell.contract.manifest import Manifest
     from trainwell.store.workspace import Permission
@@ -61,6 +63,25 @@ class Services:
         """Have short work done by a worker; see `worker.short` for its names."""
         return await preloaded.ask(self.workspace, work, arguments, seconds=PATIENCE_SECONDS)
 
+    async def look(self, work: str, reads: Path | None = None, **arguments: Any) -> dict[str, Any]:
+        """As `ask`, for work that changes nothing: equal calls are one piece of work.
+
+        Args:
+            work: Its name.
+            reads: The file or folder that its answer depends on, where it may change between two calls.
+            arguments: JSON.
+        """
+        sees = "" if reads is None else await anyio.to_thread.run_sync(_state_of, reads)
+        return await preloaded.ask(self.workspace, work, arguments, seconds=PATIENCE_SECONDS, sees=sees)
+
+    def checkpoints_of(self, run: str) -> Path:
+        """Where a run's weights lie."""
+        return self.workspace.run_dir(run) / "checkpoints"
+
+    def weights_at(self, trained: dict[str, Any]) -> Path:
+        """Where the weights lie that the work arguments of `trained` name."""
+        return Path(trained["file"]) if "file" in trained else self.checkpoints_of(trained["spec"]["run"])
+
     async def ask_job(self, work: str, key: str, **arguments: Any) -> dict[str, Any]:
         """As `ask`, for work that may outlive the call: the same call again waits for it, cancelling ends it."""
         return await jobs.ask(self.workspace, work, arguments, key=key, seconds=PATIENCE_SECONDS, tell=self.progress)
@@ -90,6 +111,14 @@ class Services:
         handle = self.find("ckpt", checkpoint or "", "checkpoint")
         row = self.store.artifacts.checkpoint(handle)
         return {"file": str(self.workspace.resolve_read(row["path"], "checkpoint")), "name": handle}
+
+
+def _state_of(path: Path) -> str | None:
+    """As `filestate.state_of`; None, which nothing is shared for, where the path is gone or changes under our eyes."""
+    try:
+        return state_of(path)
+    except OSError:
+        return None
 
 
 def exactly_one(**given: Any) -> str:

@@ -39,7 +39,7 @@ class Result(Answer):
 
 async def call(services: Services, arguments: Arguments) -> Result:  # noqa: ARG001 - it takes none
     """Ask a worker for the devices, the rest is known here."""
-    devices = (await services.ask("devices"))["devices"]
+    devices = (await services.look("devices"))["devices"]
     memory = psutil.virtual_memory()
     running = services.store.queue.count(*CARRIED)
     waiting = services.store.queue.count(*WAITING)
