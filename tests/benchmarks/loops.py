@@ -18,6 +18,7 @@ from tests import factories
 from tests.factories import model_spec, prepared_data, train_config
 from trainwell.contract.specs import RunSpec
 from trainwell.training.fit import FitJob, fit
+from trainwell.training.pulse import Pulse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -155,7 +156,10 @@ def run_spec(work: Work, rows: Rows, epochs: int, precision: str) -> RunSpec:
     return factories.run_spec(model=model_spec(shapes=rows.shapes()), data=data, config=config)
 
 
-def fit_seconds(module: nn.Module, rows: Rows, work: Work, epochs: int, precision: str, *, watch: bool = True) -> float:
+def fit_seconds(
+    module: nn.Module, rows: Rows, work: Work, epochs: int, precision: str, *, watch: bool = True,
+    pulse: Pulse | None = None,
+) -> float:  # fmt: skip
     """Seconds of the steps of a run of the engine."""
     seconds: list[float] = []
     train = Arrays(tuple(column.numpy() for column in rows.inputs), rows.target.numpy())
@@ -171,6 +175,7 @@ def fit_seconds(module: nn.Module, rows: Rows, work: Work, epochs: int, precisio
                 on_epoch=lambda record: seconds.append(record.train_seconds or 0.0),
                 on_progress=lambda *_: None,
                 watch=watch,
+                pulse=pulse or Pulse(),
             )
         )
     return sum(seconds)

@@ -1,6 +1,6 @@
 """What `trainwell.watch` costs in a plain loop: `python -m tests.benchmarks.watching [--rounds N]`.
 
-The same loop trains the same network twice in each round, watched and not, in changing order, in one process with one
+The same loop trains the same network twice at once in each round, watched and not, by turns of a few steps, with one
 thread. Prints microseconds a step, and the median over the rounds of the watched time over the other one.
 """
 
@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from statistics import median
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
 import trainwell
+from tests.benchmarks.turns import side_by_side
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 STEPS, ROWS, BATCH, CLASSES = 800, 6400, 64, 10
+# Steps of a turn.
+TURN = 8
 NETWORKS = {
     "mlp": lambda: nn.Sequential(
         nn.Linear(64, 256), nn.ReLU(), nn.Linear(256, 256), nn.ReLU(), nn.Linear(256, CLASSES)
@@ -28,14 +34,13 @@ NETWORKS = {
 }  # fmt: skip
 
 
-def seconds(name: str, *, watched: bool) -> float:
-    """Time of the steps of one training, reading and findings included."""
+def train(name: str, pass_on: Callable[[], None], *, watched: bool) -> None:
+    """One training by turns of some steps, reading and findings included."""
     torch.manual_seed(0)
     model, loss_of = NETWORKS[name](), nn.CrossEntropyLoss()
     optimizer = torch.optim.AdamW(model.parameters(), 1e-3)
     rows, target = torch.randn(ROWS, 64), torch.randint(0, CLASSES, (ROWS,))
     watch = trainwell.watch(model, optimizer, loss=loss_of, on_finding=lambda _: None) if watched else None
-    began = time.perf_counter()
     for step in range(STEPS):
         batch = slice(step * BATCH % ROWS, step * BATCH % ROWS + BATCH)
         x, y = rows[batch], target[batch]
@@ -45,9 +50,19 @@ def seconds(name: str, *, watched: bool) -> float:
         optimizer.step()
         if watch is not None:
             watch.step(loss, batch=(x, y))
+        if step % TURN == 0:
+            pass_on()
     if watch is not None:
         watch.close()
-    return time.perf_counter() - began
+
+
+def one_round(name: str, *, watched_first: bool) -> dict[str, float]:
+    """Seconds of the watched loop and of the plain one."""
+    both = {
+        "watched": lambda pass_on: train(name, pass_on, watched=True),
+        "plain": lambda pass_on: train(name, pass_on, watched=False),
+    }
+    return side_by_side(both if watched_first else dict(reversed(both.items())))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -57,14 +72,11 @@ def main(arguments: list[str] | None = None) -> int:
     rounds = parser.parse_args(arguments).rounds
     torch.set_num_threads(1)
     for name in NETWORKS:
-        times: dict[bool, list[float]] = {True: [], False: []}
-        for number in range(rounds + 1):  # the first warms up
-            for watched in (True, False) if number % 2 else (False, True):
-                taken = seconds(name, watched=watched)
-                if number:
-                    times[watched].append(taken)
-        cost = median(on / off for on, off in zip(times[True], times[False], strict=True)) - 1
-        sys.stdout.write(f"{name}: {1e6 * median(times[False]) / STEPS:.0f} us a step, watching {cost:+.1%} of it\n")
+        # The first round warms up.
+        times = [one_round(name, watched_first=number % 2 == 0) for number in range(rounds + 1)][1:]
+        cost = median(one["watched"] / one["plain"] for one in times) - 1
+        step = median(one["plain"] for one in times) / STEPS
+        sys.stdout.write(f"{name}: {1e6 * step:.0f} us a step, watching {cost:+.1%} of it\n")
         sys.stdout.flush()
     return 0
 

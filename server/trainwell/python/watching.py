@@ -54,6 +54,8 @@ MEASURES = tuple(
 )
 # Losses that wait on the device before they are read.
 READ_EVERY = 64
+# The rules may take this share of the time of a loop, besides what is told at the end of an epoch.
+RULES_SHARE = 0.01
 # Rows of a bad batch that are named.
 MOST_ROWS = 8
 LONGEST_TRACEBACK = 20_000
@@ -135,6 +137,7 @@ class Watch:
     _rows: int = 0
     _batch: int = 0
     _closed_at: tuple[int, int] = (0, 0)
+    _quiet_until: float = 0.0
     _told: set[str] = field(default_factory=set[str])
     _error: str | None = None
     _traceback: str | None = None
@@ -170,13 +173,14 @@ class Watch:
                 self._meet_target(tensors[-1])
         # Reading a loss waits for the device; on the CPU there is nothing to wait for.
         at_once = value.device.type == "cpu" or looked
-        if at_once and not self.bad_batch and not bool(torch.isfinite(value).all()):
+        if at_once and not self.bad_batch and not math.isfinite(float(value)):
             self.bad_batch = self._forensics(tensors)
             self._tell()
         self.looker.inputs = ()
         if len(self._pending) >= READ_EVERY or (looked and len(self._losses) + len(self._pending) == READ_EVERY // 8):
             self._read()
-            self._tell()
+            if time.perf_counter() >= self._quiet_until:
+                self._tell()
 
     def epoch(self, **measured: Any) -> None:
         """Close an epoch.
@@ -302,7 +306,11 @@ class Watch:
         """Hand on what was not told before."""
         if not self.on_finding:
             return
-        for finding in self.findings():
+        began = time.perf_counter()
+        found = self.findings()
+        ended = time.perf_counter()
+        self._quiet_until = ended + (ended - began) / RULES_SHARE
+        for finding in found:
             if finding.code in self._told:
                 continue
             self._told.add(finding.code)
