@@ -128,6 +128,21 @@ def test_class_numbers_taken_for_a_quantity_are_shared_by_neighbours():
     assert not facts(*rows("diabetes"))["data.target_codes"]
 
 
+def test_a_few_values_that_are_all_of_the_variance_are_no_long_tail():
+    x, y = rows("diabetes")
+    y = y.astype(np.float64)
+    wrong = np.where(np.arange(len(y)) % 50 == 7, 1000 * y, y)
+
+    found = facts(x, wrong)
+
+    assert found["data.target_outliers"] == pytest.approx(0.02, abs=0.005)
+    assert found["data.target_outlier_part"] > 0.99
+    assert found["data.target_farthest"] > 500
+    assert facts(x, y)["data.target_outliers"] == 0
+    by_factors = np.exp(2 * np.random.default_rng(0).normal(size=len(y)))
+    assert facts(x, by_factors)["data.target_outliers"] == 0, "incomes and prices are no mistake"
+
+
 def test_the_order_of_rows_counts_where_it_is_kept():
     x, y = rows("digits")
     order = np.argsort(y, kind="stable")

@@ -51,6 +51,13 @@ BAD = {"score": 0.5, "train": 0.55}
 ILL = {
     "non_finite_inputs": trace(facts={"nonfinite_rows": 0.01, "nonfinite_column": "c2"}),
     "inputs_not_normalised": trace(facts={"input_std": 230.0, "column_std_largest": 900.0}, **BAD),
+    "outliers_in_target": trace(
+        facts={"target_outliers": 0.01, "target_outlier_part": 0.98, "target_farthest": 400.0},
+        data={"task": "regression"},
+        score=None,
+        train=None,
+        val_r2=-3.0,
+    ),
     "target_not_normalised": trace(
         facts={"target_mean": 5000.0, "target_std": 900.0},
         data={"task": "regression"},

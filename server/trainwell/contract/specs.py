@@ -56,6 +56,18 @@ class Warned(Spec):
     column: str | None = None
 
 
+# Warnings of what makes a score mean something else than it seems, told before all others: the gravest first.
+MISLEADING = (
+    "leakage_suspect", "duplicates_across_splits", "groups_across_splits", "time_overlap", "class_not_trained",
+    "label_conflicts", "label_errors", "target_missing", "class_imbalance", "tiny_validation_set",
+)  # fmt: skip
+
+
+def gravity(code: str) -> int:
+    """Where a warning's code stands when warnings are told in order; those of one gravity keep theirs."""
+    return MISLEADING.index(code) if code in MISLEADING else len(MISLEADING)
+
+
 class Baseline(Spec):
     """The score of a guess that looks at the target alone (majority class, training mean), on validation."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainwell.contract.answers import Answer, Hints
 from trainwell.contract.errors import TrainwellError
-from trainwell.contract.specs import Spec
+from trainwell.contract.specs import Spec, gravity
 from trainwell.tools.services import Services, exactly_one
 
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ async def call(services: Services, arguments: Arguments) -> Result:
     """Have a worker read the source; nothing is kept."""
     exactly_one(source=arguments.source, rows=arguments.rows)
     report = await services.look("inspect", _file(services, arguments.source), **arguments.model_dump())
-    warnings = [f"{one['code']}: {one['message']}" for one in report.pop("warnings", [])]
+    found = sorted(report.pop("warnings", []), key=lambda one: gravity(one["code"]))
+    warnings = [f"{one['code']}: {one['message']}" for one in found]
     following = report.pop("next_call", None)
     kind, rows, task, target = (report.pop(name, None) for name in ("kind", "rows", "task", "target"))
     facts = [f"{kind}, {rows} rows", f"task {task}" if task else None, f'target "{target}"' if target else None]

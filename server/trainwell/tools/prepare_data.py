@@ -10,7 +10,7 @@ from typing import Any
 
 from trainwell.contract.answers import Answer, Hints
 from trainwell.contract.errors import next_call
-from trainwell.contract.specs import PreparedData, Spec
+from trainwell.contract.specs import PreparedData, Spec, gravity
 from trainwell.contract.text import rounded
 from trainwell.contract.told import describe_input, describe_target
 from trainwell.tools.services import Services, exactly_one
@@ -62,7 +62,7 @@ async def call(services: Services, arguments: Arguments) -> Result:
     exactly_one(source=arguments.source, rows=arguments.rows)
     prepared = PreparedData.model_validate(await services.ask("prepare", **arguments.model_dump(exclude={"detail"})))
     services.store.artifacts.put_data(prepared)
-    warnings = [f"{one.code}: {one.message}" for one in prepared.warnings]
+    warnings = [f"{one.code}: {one.message}" for one in sorted(prepared.warnings, key=lambda one: gravity(one.code))]
     most = len(warnings) + len(prepared.notes) if arguments.detail == "full" else MOST_TOLD
     parts = ", ".join(f"{name} {count}" for name, count in prepared.splits.items())
     inputs = " and ".join(describe_input(one) for one in prepared.inputs[:3])

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 # A quantity that takes no more whole values than this may be the number of a class.
 MOST_CODES = 20
+# A value this many usual deviations from the median is far from all others (in logarithms, fewer), if no more than
+# this share of them are.
+FAR, FAR_IN_LOGS, MOST_FAR = 15.0, 7.0, 0.05
 
 
 def facts(prepared: PreparedData, train: Sample, validation: Sample, *, ordered: bool) -> dict[str, Any]:
@@ -72,4 +75,30 @@ def _values(prepared: PreparedData, target: Array) -> dict[str, Any]:
     if values.std() > 0:
         steps = np.corrcoef(values[1:], values[:-1])[0, 1] if values[1:].std() and values[:-1].std() else 0.0
         found["data.target_runs"] = float(np.nan_to_num(steps))
+        found |= _outliers(values, whole)
     return found
+
+
+def _outliers(values: Array, whole: Array) -> dict[str, Any]:
+    """`target_outliers`, the share of values far from all others, and `target_outlier_part`, theirs of the variance.
+
+    A quantity that grows by factors has a long tail by nature, so it is looked at by its logarithm too.
+    """
+    far = _distance(values) > FAR
+    if whole.min() > 0:
+        far &= _distance(np.log(whole)) > FAR_IN_LOGS
+    if not far.any() or far.mean() > MOST_FAR:
+        return {"data.target_outliers": 0.0}
+    squares = (values - np.median(values)) ** 2
+    return {
+        "data.target_outliers": float(far.mean()),
+        "data.target_outlier_part": float(squares[far].sum() / squares.sum()),
+        "data.target_farthest": float(_distance(values).max()),
+    }
+
+
+def _distance(values: Array) -> Array:
+    """Distances from the median, in units of the usual one: what a normal distribution's deviation would be."""
+    away = np.abs(values - np.median(values))
+    usual = 1.4826 * float(np.median(away))
+    return away / usual if usual > 0 else np.zeros_like(away)
