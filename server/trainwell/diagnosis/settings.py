@@ -21,6 +21,8 @@ STRONG_DROPOUT = 0.6
 NARROW_UNITS = 4
 # Fewer optimizer steps than this teach little, whatever the rate.
 FEW_UPDATES = 100
+# Relative fall of the loss over the last three epochs from which a run was cut short.
+STILL_FALLING = 0.05
 # Share of the parameters of one plane for each class, below which a network is small.
 SMALL_SHARE = 0.6
 # Options that say how wide a network is, besides hidden_dims and channels.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from trainwell.contract.findings import Finding
 from trainwell.contract.text import rounded
 from trainwell.diagnosis.repair import fixes, raise_lr, train_fix
+from trainwell.diagnosis.rows import stays_behind
 from trainwell.diagnosis.settings import held_back_by, learning_rate, lr_is_high, lr_is_low, number
 from trainwell.diagnosis.signals import finite, fit, long_enough, recent, reference_loss, rounded_facts
 from trainwell.diagnosis.signs import broke, epochs_of, is_poor, late, steps_of, typical_update
@@ -29,10 +30,12 @@ NOT_THROWN = 1.3
 
 def check(trace: Trace) -> Finding | None:
     """Judge by the rate, by how far the steps move the weights, and by a loss that goes nowhere."""
-    if not is_poor(trace) or broke(trace) or not long_enough(trace) or lr_is_high(trace) or held_back_by(trace):
-        return None
     moved, losses = typical_update(trace), finite(trace, "train_loss")
     low = lr_is_low(trace) and (moved is None or moved < SMALL_UPDATES)
+    had_its_time = is_poor(trace) and long_enough(trace)
+    ended_before = low and moved is not None and trace.finished and len(losses) > 1 and stays_behind(trace)
+    if not (had_its_time or ended_before) or broke(trace) or lr_is_high(trace) or held_back_by(trace):
+        return None
     if not (low or (moved is not None and moved < TINY_UPDATES)):
         return None
     if losses and (losses[-1] > NOT_THROWN * min(losses) or max(losses) > NOT_THROWN * losses[0]):

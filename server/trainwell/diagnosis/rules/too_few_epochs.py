@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from trainwell.contract.findings import Finding, Fix
 from trainwell.diagnosis.repair import fixes, train_fix
 from trainwell.diagnosis.rows import fact, shown, stays_behind, validation_fit
-from trainwell.diagnosis.settings import FEW_UPDATES, held_back_by, lr_is_high, lr_is_low, number
+from trainwell.diagnosis.settings import FEW_UPDATES, STILL_FALLING, held_back_by, lr_is_high, lr_is_low, number
 from trainwell.diagnosis.signals import finite, late_progress, num_updates
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 EXPLAINS = ("underfitting", "plateau", "not_learning")
 
-# Epochs that are few whatever their steps, and a relative fall of the loss at the end that says: not done.
-FEWEST, FEW_EPOCHS, STILL_FALLING = 2, 3, 0.05
+# Epochs below which nothing is told, and epochs that are few whatever their steps.
+FEWEST, FEW_EPOCHS = 2, 3
 # With so few epochs this many steps are few, too.
 HALF_OF_ENOUGH = 300
 # Steps that a repaired run has at least, and the share of the rows from which a batch is large.

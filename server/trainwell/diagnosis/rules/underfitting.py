@@ -2,7 +2,8 @@
 
 Symptom: training and validation score are both poor and close together.
 Cause: too small a network, or weight decay that is too strong. Where none of these shows, the rest may be noise that
-nothing can learn, and the finding is only informative. Too few steps and too much dropout have rules of their own.
+nothing can learn, and the finding is only informative unless cheap neighbours tell much more. Too few steps and too
+much dropout have rules of their own.
 Remedy: wider layers, less weight decay, more epochs.
 Source: reference/diagnosis.md, rows 47 (weight decay) and 53 (capacity).
 """
@@ -14,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 from trainwell.contract.findings import Finding, Fix
 from trainwell.contract.text import rounded
 from trainwell.diagnosis.repair import fixes, model_fix, train_fix
-from trainwell.diagnosis.rows import stays_behind
+from trainwell.diagnosis.rows import possible_fit, stays_behind
 from trainwell.diagnosis.settings import (
     FEW_UPDATES,
+    STILL_FALLING,
     WIDTHS,
     held_back_by,
     lr_is_high,
@@ -47,12 +49,11 @@ EXPLAINS = ("plateau", "no_nonlinearity")
 LARGEST_GAP = 0.12
 # Validation over training loss above which the same holds.
 LARGEST_LOSS_RATIO = 1.5
-# Relative fall of the loss within the last three epochs, from which training was cut short.
-STILL_FALLING = 0.03
 # By the loss alone, less than this share of the way from guessing is no learning at all unless settings explain it.
 LEARNED_SOMETHING = 0.15
-# How far behind its rows a narrow network must stay, as a share of the way from guessing.
-FAR_BEHIND = 0.08
+# How far behind its rows a narrow network must stay, as a share of the way from guessing; and any other one, before
+# its poor fit is a fault and not what the rows allow.
+FAR_BEHIND, MUCH_TOO_FAR = 0.08, 0.25
 # What keeps a network back and has a rule of its own.
 ELSEWHERE = ("dropout", "too_few_steps")
 # How much a first repair widens the layers, and how wide it makes a layer at least and at most.
@@ -64,12 +65,13 @@ def check(trace: Trace) -> Finding | None:
     told, reason = "train_poor" in trace.told, _reason(trace)
     if not (told or _poor(trace)) or reason in ELSEWHERE:
         return None
+    known_better = reason == "unknown" and trace.finished and _neighbours_tell_more(trace)
     return Finding(
         code="underfitting",
-        severity="info" if reason == "unknown" and not told else "warning",
+        severity="warning" if told or known_better or reason != "unknown" else "info",
         symptom=_symptom(trace),
-        cause=_cause(trace, reason),
-        confidence=0.55 if told else (0.4 if reason == "unknown" else 0.8),
+        cause=_cause(trace, "network" if known_better else reason),
+        confidence=0.55 if told or known_better else (0.4 if reason == "unknown" else 0.8),
         evidence=_evidence(trace) | {"held_back_by": reason},
         cost="Predictions that stay behind what the data would allow.",
         fixes=_fixes(trace, reason),
@@ -86,6 +88,11 @@ def _poor(trace: Trace) -> bool:
         return False
     learned = by_loss is None or by_loss >= LEARNED_SOMETHING
     return learned or held_back_by(trace) is not None
+
+
+def _neighbours_tell_more(trace: Trace) -> bool:
+    possible = possible_fit(trace)
+    return possible is not None and stays_behind(trace, MUCH_TOO_FAR)
 
 
 def _fits_its_rows(trace: Trace) -> bool:
@@ -127,6 +134,8 @@ def _cause(trace: Trace, reason: str) -> str:
     return {
         "weight_decay": f"Weight decay {rounded(decay)} pulls the weights to zero faster than the data can raise them.",
         "capacity": f"{_narrow(trace)} too narrow to tell the targets apart: give the network more room.",
+        "network": "Cheap neighbours tell these rows far better, so it is the network: too small, too deep for its "
+        "activation, or trained for too short a time.",
         "unknown": "Too small a network or too few epochs; or the rest is noise that no network can learn.",
     }[reason]
 

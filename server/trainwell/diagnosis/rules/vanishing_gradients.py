@@ -3,7 +3,8 @@
 Symptom: the first layers' gradients are a small fraction of the last ones', and the network fits badly.
 Cause: many layers of a saturating activation, or weights that shrink what passes through them.
 Remedy: ReLU or its like, normalisation, fewer layers or residual ones; gated cells in recurrent networks.
-Source: ratio below 1e-3 (AutoTrainer), 1e-2 at depth 4 (reference/diagnosis.md, row 35).
+Source: ratio below 1e-3 (AutoTrainer), 1e-2 at depth 4 (reference/diagnosis.md, row 35); for many layers of an
+activation that is known to saturate (Glorot & Bengio 2010), ours.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 from trainwell.contract.findings import Finding
 from trainwell.contract.text import rounded
 from trainwell.diagnosis.repair import fixes, model_fix
-from trainwell.diagnosis.settings import is_mlp
+from trainwell.diagnosis.settings import is_mlp, model_options
 from trainwell.diagnosis.signals import rounded_facts
 from trainwell.diagnosis.signs import by_hand, by_name, fact, is_poor, steps_of
 
@@ -26,6 +27,8 @@ EXPLAINS = (
 )  # fmt: skip
 # First over last gradient, at any depth and from four weighted layers on; and the norm below which it is nothing.
 RATIO, RATIO_WHEN_DEEP, DEEP = 1e-3, 1e-2, 4
+# The same from this depth on, where the activation saturates: no other one is known to be at fault there.
+RATIO_WHEN_SATURATING, VERY_DEEP, SATURATING = 5e-2, 6, ("sigmoid", "tanh")
 NOTHING = 1e-7
 
 
@@ -38,7 +41,7 @@ def check(trace: Trace) -> Finding | None:
         return None
     (first, small), (last, large) = sizes[0], sizes[-1]
     depth = fact(trace, "weight_layers") or len(sizes)
-    limit = RATIO_WHEN_DEEP if depth >= DEEP else RATIO
+    limit = _limit(trace, depth)
     if not (0 < small < limit * large or 0 < small < NOTHING):
         return None
     return Finding(
@@ -54,6 +57,12 @@ def check(trace: Trace) -> Finding | None:
         cost="The first layers stay as they were drawn; only the last ones learn.",
         fixes=_fixes(trace),
     )  # fmt: skip
+
+
+def _limit(trace: Trace, depth: float) -> float:
+    if depth >= VERY_DEEP and model_options(trace).get("activation") in SATURATING:
+        return RATIO_WHEN_SATURATING
+    return RATIO_WHEN_DEEP if depth >= DEEP else RATIO
 
 
 def _fixes(trace: Trace):  # noqa: ANN202 - as `fixes`
