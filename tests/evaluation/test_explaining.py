@@ -10,8 +10,8 @@ from trainwell import data
 from trainwell.contract.errors import TrainwellError
 from trainwell.contract.specs import TargetColumn, TensorSpec
 from trainwell.data import SplitArrays, load_split
-from trainwell.evaluation.explaining import explain
-from trainwell.evaluation.explaining.saliency import integrated_gradients
+from trainwell.evaluation.explaining import by_captum, explain
+from trainwell.evaluation.explaining.saliency import attributions, integrated_gradients
 
 torch.set_num_threads(1)
 
@@ -32,8 +32,9 @@ def two(score):
     return torch.stack([-score, score], dim=1)
 
 
-def explained(network, prepared, arrays, path, *, raw=None):
-    found = explain(network, prepared, arrays, raw=raw or path / "none.parquet", picture=(path / "why.png", "t"))
+def explained(network, prepared, arrays, path, *, raw=None, **asked):
+    picture = (path / "why.png", "t")
+    found = explain(network, prepared, arrays, raw=raw or path / "none.parquet", picture=picture, **asked)
     assert (path / "why.png").read_bytes().startswith(b"\x89PNG")
     return found
 
@@ -106,15 +107,36 @@ def images(rows=20, side=9):
     return prepared_data(kind="images", inputs=(spec,)), SplitArrays((pixels,), np.arange(rows) % 2, np.arange(rows))
 
 
-def test_an_image_is_explained_by_the_place_that_moves_the_answer(tmp_path):
+@pytest.mark.parametrize("method", ["integrated_gradients", "gradient_shap", "occlusion"])
+def test_an_image_is_explained_by_the_place_that_moves_the_answer(tmp_path, method):
     prepared, arrays = images()
     corner = Says(lambda x: two((x[:, 0, :3, 6:].float() - 128).mean(dim=(1, 2)) / 10))
-    found = explained(corner, prepared, arrays, tmp_path)
+    before = torch.random.get_rng_state()
+    found = explained(corner, prepared, arrays, tmp_path, method=method)
 
     assert found.features[0].name == "upper right"
     assert found.features[0].importance == pytest.approx(1)
     assert all(one.importance == pytest.approx(0) for one in found.features[1:])
     assert found.examples[0]["looks_at"][0] == "upper right 100%"
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert explained(corner, prepared, arrays, tmp_path, method=method).to_json() == found.to_json()
+
+
+def test_without_captum_its_methods_are_refused_with_the_way_to_get_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(by_captum, "find_spec", lambda _: None)
+    with pytest.raises(TrainwellError, match="captum") as caught:
+        explained(Says(two), *images(), tmp_path, method="occlusion")
+
+    assert "trainwell[explain]" in str(caught.value.hint)
+
+
+def test_columns_are_not_explained_by_a_method_for_images(services, tmp_path):
+    prepared = prepare(services, rows=[{"a": n % 7, "b": n % 2} for n in range(60)], target="b")
+    arrays = load_split(services.workspace, prepared, "test")
+    with pytest.raises(TrainwellError) as caught:
+        explained(Says(two), prepared, arrays, tmp_path, method="occlusion")
+
+    assert (caught.value.code, caught.value.argument) == ("wrong_for_data", "method")
 
 
 def test_attributions_add_up_to_what_the_output_gained(tmp_path):
@@ -122,7 +144,7 @@ def test_attributions_add_up_to_what_the_output_gained(tmp_path):
     _, arrays = images(rows=4)
     body = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Tanh(), nn.Flatten(), nn.Linear(196, 3)).train()
     network = Says(lambda x: body((x.float() - 128) / 64))
-    found = integrated_gradients(network, list(arrays.inputs), 0, (128.0,))
+    found = attributions(network, list(arrays.inputs), 0, (128.0,), integrated_gradients)
     with torch.no_grad():
         ends = network(torch.from_numpy(arrays.inputs[0])).numpy(), network(torch.full((1, 1, 9, 9), 128.0)).numpy()
     best = ends[0].argmax(axis=1)

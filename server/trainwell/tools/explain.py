@@ -24,6 +24,7 @@ class Arguments(Spec):
     run: str | None = None
     checkpoint: str | None = None
     split: str
+    method: str
     plot: bool
     detail: str
 
@@ -47,7 +48,12 @@ async def call(services: Services, arguments: Arguments) -> Result:
     picture = services.workspace.state / "reports" / f"{name}-{arguments.split}-explained.png"
     drawn = {"path": str(picture), "title": f"{name}: {arguments.split}"} if arguments.plot else None
     report = await services.look(
-        "explain", services.weights_at(trained), **trained, split=arguments.split, picture=drawn
+        "explain",
+        services.weights_at(trained),
+        **trained,
+        split=arguments.split,
+        method=arguments.method,
+        picture=drawn,
     )
     told, by_column = report.pop("told"), report.pop("columns")
     handle = {"run": name} if arguments.run else {"checkpoint": name}

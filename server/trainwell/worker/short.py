@@ -184,7 +184,7 @@ def _explain(workspace: Workspace, arguments: Json) -> Json:
     arrays = data.load_split(workspace, trained.data, split)
     raw = workspace.data_dir(trained.data.handle) / f"raw_{split}.parquet"
     picture = (Path(asked["path"]), asked["title"]) if asked else None
-    found = explain(trained.module, trained.data, arrays, raw=raw, picture=picture)
+    found = explain(trained.module, trained.data, arrays, raw=raw, picture=picture, method=arguments["method"])
     return {**found.to_json(), "told": found.told(), "columns": found.columns and raw.is_file()}
 
 

@@ -1,7 +1,7 @@
 """Where in an image an answer comes from: integrated gradients (Sundararajan et al. 2017, arXiv 1703.01365).
 
 The path leads from the mean image of the training part to the image; the attributions of all pixels add up to the
-difference of the outputs at its ends.
+difference of the outputs at its ends. Other methods are captum's, see `by_captum`.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -14,11 +14,13 @@ import numpy as np
 import torch
 
 from trainwell.evaluation import tasks
+from trainwell.evaluation.explaining import by_captum
 from trainwell.evaluation.explaining.explained import Explained, ranked, some_rows
 from trainwell.evaluation.scored import score_rows
 from trainwell.reports.saliency import draw_saliency
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from torch import Tensor, nn
@@ -27,6 +29,11 @@ if TYPE_CHECKING:
     from trainwell.data.parts import SplitArrays
     from trainwell.evaluation.metrics import Floats
 
+    Outputs = Callable[[Tensor], Tensor]
+    OfRow = Callable[[Outputs, Tensor, Tensor, int], Tensor]
+
+# What needs no further library.
+INTEGRATED = "integrated_gradients"
 MOST_ROWS, SHOWN = 48, 6
 STEPS = 24
 # Values of a batch on the path.
@@ -35,20 +42,22 @@ _REGIONS = tuple(f"{up} {side}".strip() for up in ("upper", "middle", "lower") f
 
 
 def explain_images(
-    module: nn.Module, prepared: PreparedData, arrays: SplitArrays, picture: tuple[Path, str] | None
+    module: nn.Module, prepared: PreparedData, arrays: SplitArrays, method: str, picture: tuple[Path, str] | None
 ) -> Explained:
     """Attribute the answers to pixels; told as shares of nine regions, drawn as overlays.
 
     Raises:
-        TrainwellError: `no_labelled_rows`.
+        TrainwellError: `no_labelled_rows`, `extra_missing`.
     """
+    of_row, how = _method(method)
     place = next(number for number, spec in enumerate(prepared.inputs) if spec.role == "image")
     some = some_rows(arrays, MOST_ROWS)
     judge = tasks.judge(prepared)
     scored = score_rows(module, prepared, some, judge)
     images = some.inputs[place][scored.places]
     spec = prepared.inputs[place]
-    found = integrated_gradients(module, [one[scored.places] for one in some.inputs], place, spec.mean or None)
+    rows = [one[scored.places] for one in some.inputs]
+    found = attributions(module, rows, place, spec.mean or None, of_row)
     strength = np.abs(found).sum(axis=1)  # (rows, H, W)
     shares = _shares(strength)
     order = np.argsort(-scored.loss, kind="stable")
@@ -58,22 +67,25 @@ def explain_images(
         names = [_name(one) for one in examples]
         chosen = list(dict.fromkeys(shown))
         draw_saliency(images[chosen], strength[chosen], names, picture[0], title=picture[1])
-    notes = ["Gradients say which pixels moved the output, not whether they should have."]
-    method = f"integrated gradients from the mean image, {STEPS} steps"
-    return Explained(method, "Share of the attribution", len(scored), ranked(_REGIONS, shares), notes, examples)
+    notes = ["This says which pixels moved the output, not whether they should have."]
+    return Explained(how, "Share of the attribution", len(scored), ranked(_REGIONS, shares), notes, examples)
 
 
-def integrated_gradients(module: nn.Module, inputs: list[Any], place: int, start: tuple[float, ...] | None) -> Floats:
+def attributions(
+    module: nn.Module, inputs: list[Any], place: int, start: tuple[float, ...] | None, of_row: OfRow
+) -> Floats:
     """What each value of one input adds to the largest output of each row.
 
     Args:
         module: The network, in any mode; it is asked in evaluation mode.
         inputs: Arrays (rows, ...).
         place: The input that is explained, (rows, C, H, W).
-        start: The value of each channel where the path begins; 0 when None.
+        start: What each channel of an image that says nothing holds; 0 when None.
+        of_row: From what gives (N, outputs) for images (N, C, H, W), an image, the image that says nothing, and the
+            output that is meant: what each value added, (1, C, H, W).
 
     Returns:
-        (rows, C, H, W), which sums to the output minus that of the start.
+        (rows, C, H, W).
     """
     parameter = next(module.parameters(), None)
     device = parameter.device if parameter is not None else torch.device("cpu")
@@ -83,32 +95,49 @@ def integrated_gradients(module: nn.Module, inputs: list[Any], place: int, start
     try:
         for row in range(len(inputs[0])):
             one = [torch.from_numpy(np.array(array[row : row + 1])).to(device) for array in inputs]
-            out.append(_of_row(module, one, place, start))
+            out.append(_of_row(module, one, place, start, of_row))
     finally:
         module.train(was_training)
     return np.concatenate(out) if out else np.zeros(inputs[place].shape)
 
 
-def _of_row(module: nn.Module, inputs: list[Tensor], place: int, start: tuple[float, ...] | None) -> Floats:
+def _of_row(
+    module: nn.Module, inputs: list[Tensor], place: int, start: tuple[float, ...] | None, of_row: OfRow
+) -> Floats:
     image = inputs[place].float()
     first = torch.zeros_like(image)
     if start is not None:
         first += torch.tensor(start, device=image.device).view(1, -1, 1, 1)
+
+    def outputs(images: Tensor) -> Tensor:
+        given = [one.expand(len(images), *one.shape[1:]) for one in inputs]
+        given[place] = images
+        return module(*given).reshape(len(images), -1)
+
     with torch.no_grad():
         chosen = int(module(*inputs).reshape(-1).argmax())
+    return of_row(outputs, image, first, chosen).detach().to("cpu", torch.float64).numpy()
+
+
+def integrated_gradients(outputs: Outputs, image: Tensor, first: Tensor, chosen: int) -> Tensor:
+    """The gradient along the straight path from one image to the other; sums to the difference of their outputs."""
     total = torch.zeros_like(image)
     batch = max(1, min(STEPS, MOST_VALUES // image.numel()))
     # The middles of equal parts of the path: the error falls with the square of their number.
     shares = (torch.arange(STEPS, device=image.device) + 0.5) / STEPS
     for part in shares.split(batch):
         path = (first + part.view(-1, 1, 1, 1) * (image - first)).requires_grad_()
-        given = [one.expand(len(part), *one.shape[1:]) for one in inputs]
-        given[place] = path
         with torch.enable_grad():
-            outputs = module(*given)
-            (gradient,) = torch.autograd.grad(outputs.reshape(len(part), -1)[:, chosen].sum(), path)
+            (gradient,) = torch.autograd.grad(outputs(path)[:, chosen].sum(), path)
         total += gradient.sum(dim=0, keepdim=True)
-    return (total / STEPS * (image - first)).to("cpu", torch.float64).numpy()
+    return total / STEPS * (image - first)
+
+
+def _method(name: str) -> tuple[OfRow, str]:
+    """How a row is attributed, and that in words."""
+    if name == INTEGRATED:
+        return integrated_gradients, f"integrated gradients from the mean image, {STEPS} steps"
+    return by_captum.method(name)
 
 
 def _shares(strength: Floats) -> Floats:
