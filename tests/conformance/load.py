@@ -2,46 +2,32 @@
 
 from __future__ import annotations
 
-import os
-import re
-import subprocess
-import sys
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import anyio
 from mcp import Client
 
+from tests.conformance.serving import served
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
     from pathlib import Path
 
 CLIENTS, CALLS = 50, 300
 #: What each reading tool is asked; a new one is given its arguments here. `{run}` trains meanwhile, `{ended}` does not.
+#: Equal questions at once are one piece of work, so those that measure the machine are asked like the others.
 QUESTIONS: dict[str, dict[str, Any]] = {
     "inspect_data": {"source": "iris"},
     "get_run": {"run": "{run}"},
     "list_runs": {},
     "compare_runs": {"runs": ["{run}", "{ended}"]},
-    "diagnose": {"run": "{run}"},
     "evaluate": {"run": "{ended}"},
+    "explain": {"run": "{ended}"},
+    "find_lr": {"model": "{model}", "train_loader": "{data}", "seconds": 1},
+    "profile": {"model": "{model}", "train_loader": "{data}", "seconds": 1},
     "system_info": {},
 }
-
-
-@contextmanager
-def served(workspace: Path) -> Generator[str]:
-    """A real server over HTTP; its address."""
-    words = [sys.executable, "-m", "trainwell", "--workspace", str(workspace), "serve", "--http", "--port", "0"]
-    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=os.environ) as process:
-        address = re.search(r"http://\S+/mcp", process.stderr.readline())[0]
-        # The pipe is emptied, so that the server's log cannot fill it.
-        with subprocess.Popen([sys.executable, "-c", "import sys\nfor line in sys.stdin: pass"], stdin=process.stderr):
-            try:
-                yield address
-            finally:
-                process.terminate()
 
 
 async def told(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
@@ -62,7 +48,8 @@ async def prepared(client: Client) -> dict[str, str]:
     while (await told(client, "get_run", run=ended, wait_seconds=25))["state"] != "completed":
         pass
     longest = {"epochs": 1000, "early_stopping": 0, "batch_size": 2}
-    return {"ended": ended, "run": (await told(client, "train", model=model, train_loader=data, **longest))["run"]}
+    run = (await told(client, "train", model=model, train_loader=data, **longest))["run"]
+    return {"data": data, "model": model, "ended": ended, "run": run}
 
 
 async def ask_in_turn(
@@ -88,9 +75,7 @@ async def measure(address: str, tell: Callable[[str, str, bool], None]) -> None:
     """Tell of each tool that reads: its name, what was measured, and whether all was well."""
     async with Client(address) as client:
         runs = await prepared(client)
-        # Those that are given seconds measure a machine, and do not share it.
-        reading = [tool.name for tool in (await client.list_tools()).tools
-                   if tool.annotations.read_only_hint and "seconds" not in tool.input_schema["properties"]]  # fmt: skip
+        reading = [tool.name for tool in (await client.list_tools()).tools if tool.annotations.read_only_hint]
         for tool in reading:
             if tool not in QUESTIONS:
                 tell(tool, "has no question in tests/conformance/load.py", False)
