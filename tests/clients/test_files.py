@@ -75,6 +75,28 @@ def test_the_link_for_cursor_holds_the_command_that_the_guide_shows():
     assert json.loads(base64.b64decode(asked["config"][0])) == {"command": "uvx", "args": ["trainwell", "serve"]}
 
 
+def test_the_command_for_vs_code_holds_a_server_as_its_settings_do():
+    asked = next(
+        json.loads(shlex.split(line)[-1]) for text in blocks("sh") for line in text.splitlines() if "--add-mcp" in line
+    )
+
+    assert asked == {"name": "trainwell", "command": "uvx", "args": ["trainwell", "serve"]}
+
+
+def test_the_container_copies_all_that_the_wheel_is_made_of():
+    text = (ROOT / "Containerfile").read_text(encoding="utf-8").replace("\\\n", " ")
+    words = [line.split()[1:-1] for line in text.splitlines() if line.startswith("COPY ") and "--from" not in line]
+    copied = {name for names in words for name in names}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    built = project["tool"]["hatch"]["build"]["targets"]["wheel"]
+    needed = {project["project"]["readme"], *project["project"]["license-files"], *built["force-include"]}
+
+    assert needed | {"pyproject.toml", "constraints.txt", "server"} == copied
+    assert all((ROOT / name).exists() for name in copied)
+    assert text.index("\nUSER trainwell") < text.index("\nENTRYPOINT")
+    assert "-c /wheels/constraints.txt" in text
+
+
 def test_the_registry_finds_its_name_in_the_readme_that_the_package_index_shows():
     assert f"<!-- mcp-name: {loaded('server.json')['name']} -->" in (ROOT / "README.md").read_text(encoding="utf-8")
 

@@ -24,7 +24,7 @@ QUESTIONS: dict[str, dict[str, Any]] = {
     "compare_runs": {"runs": ["{run}", "{ended}"]},
     "evaluate": {"run": "{ended}"},
     "explain": {"run": "{ended}"},
-    "find_lr": {"model": "{model}", "train_loader": "{data}", "seconds": 1},
+    "find_lr": {"model": "{model}", "train_loader": "{data}", "seconds": 5},
     "profile": {"model": "{model}", "train_loader": "{data}", "seconds": 1},
     "system_info": {},
 }
