@@ -85,7 +85,7 @@ $(VENV)/sets: tests/benchmarks/sets.txt | $(VENV)/.made
 $(VENV)/.has-scanner: tests/conformance/scanner.txt | $(VENV)/.made
 	@echo "installing the scanner into $(VENV)/scanner"
 	@$(PYTHON) -m venv --without-pip $(VENV)/scanner
-	@$(BIN)/python -m pip --python $(VENV)/scanner/bin/python install -qq --disable-pip-version-check --requirement $<
+	@$(BIN)/python -m pip --python $(VENV)/scanner/bin/python install -qq --disable-pip-version-check --no-deps --requirement $<
 	@touch $@
 
 $(VENV)/.made:
