@@ -197,3 +197,30 @@ def test_a_verification_ends_with_stop_and_with_the_run_and_a_budget_must_suffic
     assert services.store.runs.twins(sick) == []
     assert services.store.queue.carried() == []
     until(lambda: not list((services.workspace.state / "runs").glob("run_twin*")), what="the end of their folders")
+
+
+@pytest.mark.slow
+def test_twins_of_a_run_that_broke_late_go_on_from_its_last_sound_checkpoint(injected_workers, call, services):
+    (services.workspace.root / "faults.json").write_text('[{"fault": "save_often", "wait": true}]')
+    data = call("prepare_data", source="diabetes")["data"]
+    options = {"hidden_dims": [512] * 6, "batch_norm": False, "dropout": 0}
+    model = call("build_model", data=data, architecture="mlp", options=options)["model"]
+    rising = {"lr": 1.0, "optimizer": "sgd", "scheduler": "constant", "warmup": 0.9, "grad_clip": 0, "max_attempts": 1}
+    sick = call("train", model=model, train_loader=data, epochs=60, early_stopping=0, **rising)["run"]
+    row = ended(services, sick)
+    assert (row["state"], row["cause"]) == ("failed", "non_finite_loss")
+    assert row["epoch"] >= 2
+
+    begun = call("diagnose", run=sick, verify=True, budget_seconds=600)
+    start = begun["verification"]["start"]
+    epoch = int(start.removeprefix("checkpoint of epoch "))
+    assert 0 < epoch <= row["epoch"]
+    step = row["plan"]["steps_per_epoch"] * epoch
+    waiting = services.store.runs.twins(sick)[-1]["handle"]
+    saved = services.workspace.run_dir(waiting) / "checkpoints"
+    assert [path.name for path in saved.iterdir()] == [f"step-{step:08d}"]
+
+    tried = {str(one["patch"]): one["proof"] for one in verified(call, sick)["findings"][0]["fixes"]}
+    clip = tried["{'train': {'grad_clip': 1.0}}"]
+    assert clip["verdict"] == "proven", tried
+    assert "failed without it, 0 with it" in clip["told"]

@@ -26,7 +26,7 @@ class Arm(Spec):
 class Verification(Spec):
     """The newest trial of a run's fixes.
 
-    `arms` begin with the one without a fix. Twins start from `from_epoch` of the run's newest checkpoint, or anew from
+    `arms` begin with the one without a fix. Twins start from `from_epoch`, a sound checkpoint of the run, or anew from
     their seed where that is 0. `left_out` are fixes that the budget had no room for.
     """
 

@@ -26,9 +26,10 @@ from trainwell.tools.asking import model_and_data, needs_of, spec_fields
 from trainwell.tools.repairing import training_call
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from trainwell.contract.trace import Trace
     from trainwell.runs.twins import Division
     from trainwell.tools.repairing import Candidate
     from trainwell.tools.services import Services
@@ -81,8 +82,8 @@ async def _enter(
     services: Services, run: str, arms: Sequence[_Planned], division: Division, budget_seconds: float, from_epoch: int
 ) -> Verification:
     """The twins of all arms, seed by seed, so that early ends are told of every arm."""
-    first = arms[0].spec.config.seed
-    seeds = tuple((first + number) % 2**32 for number in range(division.seeds))
+    first = arms[0]
+    seeds = tuple((first.spec.config.seed + number) % 2**32 for number in range(division.seeds))
     taken = arms[: division.arms]
     twins = [[_twin(arm, seed, division.share, from_epoch) for arm in taken] for seed in seeds]
     verification = Verification(
@@ -96,8 +97,10 @@ async def _enter(
     queueing = Queueing(client=f"twins of {run}", needs=needs_of(services.store.runs.spec(run).model))
     try:
         if from_epoch:
+            last = first.plan["steps_per_epoch"] * (from_epoch + 1) - 1
             for twin in every:
-                await services.ask("branch", parent=run, child=twin.spec.run, seed=twin.spec.config.seed)
+                seed = twin.spec.config.seed
+                await services.ask("branch", parent=run, child=twin.spec.run, seed=seed, most=last)
         entered = enter(services.store, run, verification, every, queueing)
     except BaseException:
         _forget(folders)
@@ -162,28 +165,32 @@ def _twin(arm: _Planned, seed: int, share: float, from_epoch: int) -> Twin:
 
 
 def _healthy_epoch(services: Services, run: str, found: Sequence[Candidate]) -> int:
-    """The epoch of the newest checkpoint, if fixes may go on from it and their findings did not show yet; else 0."""
+    """The epoch of the newest checkpoint at which nothing showed yet, if the fixes may go on from one; else 0."""
     store, folder = services.store, services.workspace.run_dir(run) / "checkpoints"
     if changes_so_far(store, run) or any(
         set(one.fix.patch) != {"train"} or not one.fix.patch["train"].keys() <= GOES_ON for one in found
     ):
         return 0
-    epoch = _newest_epoch(folder)
-    if not 0 < epoch < store.runs.spec(run).config.epochs:
-        return 0
-    trace = trace_of(store, run)
-    until = replace(trace, epochs=tuple(one for one in trace.epochs if one.epoch <= epoch), attempts=(), error=None)
-    shown = diagnose(replace(until, finished=False))
-    sick = any(one.severity == "critical" or one.code in {each.code for each in found} for one in shown)
-    return 0 if sick else epoch
+    trace, codes = trace_of(store, run), {one.code for one in found}
+    epochs = (epoch for epoch in _saved_epochs(folder) if 0 < epoch < store.runs.spec(run).config.epochs)
+    return next((epoch for epoch in epochs if not _is_sick(trace, epoch, codes)), 0)
 
 
-def _newest_epoch(folder: Path) -> int:
-    newest = max(folder.glob("step-????????"), default=None)
-    try:
-        return 0 if newest is None else int(json.loads((newest / "state.json").read_bytes())["epoch"])
-    except (OSError, ValueError, KeyError):
-        return 0
+def _is_sick(trace: Trace, epoch: int, codes: set[str]) -> bool:
+    """Whether one of these findings, or anything critical, showed by the end of an epoch."""
+    epochs, signals = (tuple(one for one in seen if one.epoch <= epoch) for seen in (trace.epochs, trace.signals))
+    until = replace(trace, epochs=epochs, signals=signals, attempts=(), error=None, traceback=None, finished=False)
+    shown = diagnose(until)
+    return any(one.severity == "critical" or one.code in codes for one in shown)
+
+
+def _saved_epochs(folder: Path) -> Iterator[int]:
+    """The whole epochs of each checkpoint, the newest first."""
+    for path in sorted(folder.glob("step-????????"), reverse=True):
+        try:
+            yield int(json.loads((path / "state.json").read_bytes())["epoch"])
+        except (OSError, ValueError, KeyError):
+            continue
 
 
 def best_proven(verification: Verification, found: Sequence[Candidate]) -> Candidate | None:

@@ -83,17 +83,18 @@ def write_best(folder: Path, step: int, weights: Mapping[str, Tensor], state: di
     return _write_folder(folder, f"best-{step:08d}", Checkpoint(dict(weights), {}, state))
 
 
-def newest_good(folder: Path, report: Callable[[str], None] | None = None) -> Path | None:
+def newest_good(folder: Path, report: Callable[[str], None] | None = None, *, most: int | None = None) -> Path | None:
     """The newest step folder whose every hash is right, or None when no step was ever saved.
 
     Args:
         folder: The run's folder of checkpoints.
         report: Told in words of each damaged folder, which is renamed.
+        most: The last step that is taken; any when None.
 
     Raises:
         TrainwellError: checkpoints_damaged, when there are checkpoints and none of them is good.
     """
-    found = _newest(folder, "step", report)
+    found = _newest(folder, "step", report, most)
     if found is None and any(folder.glob("step-*.corrupt*")):
         raise TrainwellError(
             "checkpoints_damaged",
@@ -211,8 +212,10 @@ def _folders(folder: Path, kind: str) -> list[Path]:
     return sorted((path for path in folder.glob(f"{kind}-????????*") if path.suffix == ""), reverse=True)
 
 
-def _newest(folder: Path, kind: str, report: Callable[[str], None] | None) -> Path | None:
+def _newest(folder: Path, kind: str, report: Callable[[str], None] | None, most: int | None = None) -> Path | None:
     for path in _folders(folder, kind):
+        if most is not None and _step_of(path) > most:
+            continue
         try:
             _verified(path)
         except TrainwellError as error:

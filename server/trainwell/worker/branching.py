@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 def branch(workspace: Workspace, arguments: dict[str, Any]) -> dict[str, Any]:
     """Write the parent's newest good checkpoint, and the best weights that it refers to, into the child's folder.
 
+    With `most`, it is the newest one not after that step.
+
     Weights, optimizer, averages and the position in the data stay. Patience and the clock of max_minutes begin anew,
     and an end that early stopping had brought forward is taken back: the child has an end of its own.
 
@@ -29,7 +31,7 @@ def branch(workspace: Workspace, arguments: dict[str, Any]) -> dict[str, Any]:
     """
     source = workspace.run_dir(arguments["parent"]) / "checkpoints"
     target = workspace.run_dir(arguments["child"]) / "checkpoints"
-    newest = checkpoint.newest_good(source)
+    newest = checkpoint.newest_good(source, most=arguments.get("most"))
     if newest is None:
         return {"step": 0, "epoch": 0}
     found = checkpoint.read_checkpoint(newest)

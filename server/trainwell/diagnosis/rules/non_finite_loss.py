@@ -170,10 +170,12 @@ def _fixes(trace: Trace, cause: str) -> tuple[Fix, ...]:
             reason="Clip the gradients, which was off: it holds back single bad steps, not a rate that is too high.",
             expected="Fewer jumps; if the loss breaks again, the rate or the data is at fault.",
         )
-    warm = train_fix(
-        trace,
-        {"warmup": 0.4 if trace.config.get("scheduler") == "onecycle" else 0.1},
-        reason="Raise the rate over more steps, so that the first ones are small.",
-        expected="No blow-up in the first epochs.",
-    )
+    warm, longer = None, 0.4 if trace.config.get("scheduler") == "onecycle" else 0.1
+    if (number(trace.config, "warmup") or 0.0) < longer:
+        warm = train_fix(
+            trace,
+            {"warmup": longer},
+            reason="Raise the rate over more steps, so that the first ones are small.",
+            expected="No blow-up in the first epochs.",
+        )
     return fixes(precise, lower, clip, warm) if cause == "precision" else fixes(lower, clip, precise, warm)
