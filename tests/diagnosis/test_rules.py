@@ -14,8 +14,9 @@ from tests.diagnosis.tiny_runs import Case, fit
 from trainwell.contract.checking import check_arguments
 from trainwell.contract.manifest import load_manifest
 from trainwell.contract.trace import AttemptRecord, EpochRecord, Trace
-from trainwell.diagnosis import diagnose, rules
+from trainwell.diagnosis import diagnose
 from trainwell.diagnosis.repair import REACH
+from trainwell.diagnosis.rule import rules
 
 CODES = sorted(rules())
 HANDLES = {"run": "run_digits_000001", "model": "model_mlp_000001", "data": "data_digits_000001"}

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from trainwell.diagnosis import foreign
 from trainwell.diagnosis.ranking import diagnose
-from trainwell.diagnosis.rule import rules
 from trainwell.diagnosis.telling import WHAT_TO_TELL, told
 from trainwell.diagnosis.understanding import Understood, understood, unjudged
 
-__all__ = ["WHAT_TO_TELL", "Understood", "diagnose", "foreign", "rules", "told", "understood", "unjudged"]
+__all__ = ["WHAT_TO_TELL", "Understood", "diagnose", "foreign", "told", "understood", "unjudged"]
