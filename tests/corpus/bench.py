@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 from loguru import logger
 
-from tests.corpus.cases import GROUPS, HALVES, Case
+from tests.corpus.cases import GROUPS, PARTS, Case
 from tests.corpus.catalogue import catalogue
+from tests.corpus.public.published import beside
 from tests.corpus.running import Outcome, kept, mended, read, run
-from tests.corpus.scoring import loud, report
+from tests.corpus.scoring import bites, loud, report
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,8 +32,9 @@ def main(arguments: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="tw-rt-") as folder:
         os.environ["TRAINWELL_RUNTIME_DIR"] = folder
         outcomes, broken = _outcomes(cases, asked)
-        repaired = {} if asked.no_repairs else _repaired(cases, outcomes, asked)
+        repaired = _repaired(cases, outcomes, asked)
     print(report(cases, outcomes, repaired))  # noqa: T201
+    print(beside(cases, outcomes))  # noqa: T201
     for name, error in broken.items():
         print(f"broken: {name}: {error}")  # noqa: T201
     return int(bool(broken))
@@ -40,12 +42,13 @@ def main(arguments: Sequence[str]) -> int:
 
 def _asked(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.corpus", description=__doc__)
-    parser.add_argument("--half", choices=HALVES, help="only this half of the faults and of the healthy runs")
+    parser.add_argument("--half", choices=PARTS, help="only this half of the faults and of the healthy runs")
     parser.add_argument("--only", default="*", help="only cases whose names match, e.g. 'digits*'")
     parser.add_argument("--group", choices=(*GROUPS, "healthy"), help="only cases of this group")
     parser.add_argument("--jobs", type=int, default=max(1, (os.cpu_count() or 2) // 2), help="cases at once")
     parser.add_argument("--keep", type=Path, help="folder of outcomes: what lies there is judged anew, not run again")
-    parser.add_argument("--no-repairs", action="store_true", help="do not run the first fixes")
+    parser.add_argument("--tries", type=int, default=3, help="fixes that are tried in turn until one mends the fault")
+    parser.add_argument("--no-repairs", dest="tries", action="store_const", const=0, help="try no fixes")
     return parser.parse_args(arguments)
 
 
@@ -60,15 +63,26 @@ def _outcomes(cases: Sequence[Case], asked: argparse.Namespace) -> tuple[dict[st
     return _run_all(dict.fromkeys([*(case.name for case in cases), *twins]), asked)
 
 
-def _repaired(cases: Sequence[Case], outcomes: dict[str, Outcome], asked: argparse.Namespace) -> dict[str, Outcome]:
-    """Of the faults with their first fix applied, by name."""
-    fixes: dict[str, Fix] = {}
-    for case in cases:
-        if case.causes and case.name in outcomes:
-            first = next(iter(loud(outcomes[case.name].findings)), None)
-            if first is not None and first.fixes and mended(case.job, first.fixes[0]) is not None:
-                fixes[case.name] = first.fixes[0]
-    return _run_all(fixes, asked)[0]
+def _repaired(
+    cases: Sequence[Case], outcomes: dict[str, Outcome], asked: argparse.Namespace
+) -> dict[str, list[Outcome]]:
+    """Of the faults with one fix applied after the other, until one has mended them, by name."""
+    ill = [case for case in cases if case.mends and {case.name, case.twin} <= outcomes.keys()]
+    ill = [case for case in ill if bites(case, outcomes[case.name], outcomes[case.twin or ""])]
+    repaired: dict[str, list[Outcome]] = {}
+    for number in range(asked.tries):
+        fixes = {case.name: _fixes(case, outcomes[case.name])[number:] for case in ill}
+        found = _run_all({name: left[0] for name, left in fixes.items() if left}, asked)[0]
+        for name, after in found.items():
+            repaired.setdefault(name, []).append(after)
+        ill = [case for case in ill if case.name in found and bites(case, found[case.name], outcomes[case.twin or ""])]
+    return repaired
+
+
+def _fixes(case: Case, outcome: Outcome) -> list[Fix]:
+    """Those that can be applied, in the order in which the findings give them, each change once."""
+    fixes = [fix for finding in loud(outcome.findings) for fix in finding.fixes if mended(case.job, fix) is not None]
+    return [fix for place, fix in enumerate(fixes) if fix.patch not in [one.patch for one in fixes[:place]]]
 
 
 def _run_all(wanted: dict[str, Fix | None], asked: argparse.Namespace) -> tuple[dict[str, Outcome], dict[str, str]]:

@@ -9,12 +9,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from torch import Tensor, nn
+    from torch.optim import Optimizer
     from torch.utils.data import DataLoader
 
 Rows = tuple["Tensor", "Tensor", "Tensor", "Tensor"]
 GROUPS = ("data", "optimisation", "capacity", "construction", "systems")
 HALVES = ("tuning", "held_out")
+# Written by somebody who had not read the rules, and run once before anything was mended because of it.
+FRESH = "fresh"
+# Out of public corpora.
+PUBLIC = "public"
+PARTS = (*HALVES, FRESH, PUBLIC)
 
 
 @dataclass(frozen=True)
@@ -77,6 +85,38 @@ class Program:
 
 
 @dataclass(frozen=True)
+class Loop:
+    """Somebody's own loop, watched with `trainwell.watch`.
+
+    Attributes:
+        rows: Training inputs and targets, then those of validation.
+        network: Made anew, after torch's generator was seeded.
+        loss: Name of the loss module in `torch.nn`.
+        settings: What a fix may change; see `tests.corpus.loops.DEFAULTS`.
+        weights: Those of the network that the optimizer gets.
+        step: Makes a step from the optimizer and the batch's loss.
+        modes: Whether the network is in training mode while it learns, and while it is judged.
+        lost_rate: What the rate is multiplied by after each epoch.
+    """
+
+    rows: Callable[[], Rows]
+    kind: str
+    network: Callable[[], nn.Module]
+    loss: str = "CrossEntropyLoss"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    weights: Callable[[nn.Module], Iterable[Tensor]] | None = None
+    step: Callable[[Optimizer, Tensor], None] | None = None
+    modes: tuple[bool, bool] = (True, False)
+    lost_rate: float = 1.0
+    family: str = "loop"
+    metric: str = "score"
+
+    def changed(self, *, train: Mapping[str, Any] | None = None, **fields: Any) -> Loop:
+        """The loop with some settings changed, the others as they were."""
+        return replace(self, settings={**self.settings, **(train or {})}, **fields)
+
+
+@dataclass(frozen=True)
 class Case:
     """A job with a name.
 
@@ -84,37 +124,43 @@ class Case:
         causes: Codes that name the cause rightly, of which one must come first; none for a healthy run.
         twin: Name of the healthy case that it was made from.
         mends: Whether a change of arguments can mend it; else a person must, and the right answer has no fix.
+        part: See `half`.
     """
 
     name: str
-    job: Job | Program
+    job: Job | Program | Loop
     group: str = "healthy"
     causes: tuple[str, ...] = ()
     twin: str | None = None
     mends: bool = True
+    part: str | None = None
 
     @property
     def half(self) -> str:
-        """The half it belongs to, by its name and by nothing else: thresholds are chosen on `tuning` alone."""
-        return HALVES[hashlib.sha256(self.name.encode()).digest()[0] % 2]
+        """The half it belongs to, by its name and by nothing else: thresholds are chosen on `tuning` alone.
+
+        Cases that were written apart are a part of their own.
+        """
+        return self.part or HALVES[hashlib.sha256(self.name.encode()).digest()[0] % 2]
 
 
 class Collection:
     """Cases in the order in which they were added, each name once."""
 
-    def __init__(self) -> None:
+    def __init__(self, part: str | None = None) -> None:
+        self.part = part
         self.cases: dict[str, Case] = {}
 
-    def healthy(self, name: str, job: Job | Program) -> None:
+    def healthy(self, name: str, job: Job | Program | Loop) -> None:
         """Add a run of which there is nothing bad to say."""
-        self._add(Case(name, job))
+        self._add(Case(name, job, part=self.part))
 
     def fault(
-        self, name: str, group: str, twin: str, causes: str, change: Callable[[Any], Job | Program], *,
+        self, name: str, group: str, twin: str, causes: str, change: Callable[[Any], Job | Program | Loop], *,
         mends: bool = True,
     ) -> None:  # fmt: skip
         """Add a fault: its twin, changed."""
-        self._add(Case(name, change(self.cases[twin].job), group, tuple(causes.split()), twin, mends))
+        self._add(Case(name, change(self.cases[twin].job), group, tuple(causes.split()), twin, mends, self.part))
 
     def _add(self, case: Case) -> None:
         if case.name in self.cases:

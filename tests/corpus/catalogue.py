@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import cache
 
-from tests.corpus import capacity, construction, data, healthy, optimisation, systems
-from tests.corpus.cases import Case, Collection
+from tests.corpus import capacity, construction, data, fresh, healthy, optimisation, public, systems
+from tests.corpus.cases import FRESH, PUBLIC, Case, Collection
 
 
 @cache
@@ -14,4 +14,7 @@ def catalogue() -> dict[str, Case]:
     collection = Collection()
     for part in (healthy, data, optimisation, capacity, construction, systems):
         part.add(collection)
-    return collection.cases
+    apart, others = Collection(FRESH), Collection(PUBLIC)
+    fresh.add(apart)
+    public.add(others)
+    return collection.cases | apart.cases | others.cases

@@ -17,7 +17,9 @@ import anyio
 import torch
 
 import trainwell
-from tests.corpus.cases import Job, Program
+from tests.corpus.cases import Job, Loop, Program
+from tests.corpus.loops import SETTINGS, trace_of_loop
+from tests.corpus.public.retold import Retold, trace_of_retold
 from trainwell.contract.findings import Finding, Fix
 from trainwell.contract.trace import AttemptRecord, EpochRecord, SignalRecord, Trace
 from trainwell.diagnosis import diagnose
@@ -56,19 +58,26 @@ class Outcome:
         return diagnose(self.trace)
 
 
-def run(job: Job | Program) -> Outcome:
+def run(job: Job | Program | Loop) -> Outcome:
     """Carry a job out, in a folder of its own in this process's workspace; nothing is left behind at its end."""
     started = time.perf_counter()
     if isinstance(job, Job):
         trace = _by_tools(job, _workspace())
+    elif isinstance(job, Loop):
+        trace = trace_of_loop(job)
+    elif isinstance(job, Retold):
+        trace = trace_of_retold(job)
     else:
         with tempfile.TemporaryDirectory(prefix="tw-corpus-", ignore_cleanup_errors=True) as folder:
             trace = _by_python(job, Path(folder))
     return Outcome(trace, _score(trace, job.metric), _loss(trace), time.perf_counter() - started)
 
 
-def mended(job: Job | Program, fix: Fix) -> Job | Program | None:
+def mended(job: Job | Program | Loop, fix: Fix) -> Job | Program | Loop | None:
     """The job with a fix's patch applied; None when it holds nothing that this door takes."""
+    if isinstance(job, Loop):
+        fits = set(fix.patch) == {"train"} and set(fix.patch["train"]) <= SETTINGS
+        return job.changed(train=fix.patch["train"]) if fits else None
     if isinstance(job, Program):
         return job.changed(train=fix.patch["train"]) if set(fix.patch) == {"train"} else None
     if not fix.patch or not set(fix.patch) <= set(TOOLS):

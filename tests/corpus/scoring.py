@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from tests.corpus.cases import GROUPS, HALVES, Case
+from tests.corpus.cases import GROUPS, PARTS, Case
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +17,18 @@ if TYPE_CHECKING:
 # A mended run is as good as its twin within this much of a score, or this share of a loss.
 POINTS, SHARE_OF_LOSS = 0.02, 0.1
 BINS = (0.0, 0.5, 0.7, 0.85, 0.95, 1.0)
-HEAD = ("", "faults", "first", "in three", "precision", "mended", "no fix said", "healthy", "false alarms")
+HEAD = (
+    "",
+    "faults",
+    "first",
+    "in three",
+    "precision",
+    "mended",
+    "in three tries",
+    "no fix said",
+    "healthy",
+    "false alarms",
+)
 
 
 @dataclass
@@ -27,7 +38,8 @@ class Tally:
     Attributes:
         alarmed: Runs with a finding that is more than information, healthy ones included.
         right: Those whose first finding names the cause.
-        mendable: Faults that arguments can mend and that made the run worse than its twin.
+        mendable: Faults that arguments can mend and that made the run worse than its twin; the first fix brought
+            `mended` of them back, one of the first few `proven` of them.
         unmendable: Faults that a person must mend; `said` of them were told so.
         confidences: Confidence of each first finding, and whether it was right.
     """
@@ -39,13 +51,14 @@ class Tally:
     right: int = 0
     mendable: int = 0
     mended: int = 0
+    proven: int = 0
     unmendable: int = 0
     said: int = 0
     healthy: int = 0
     false_alarms: int = 0
     confidences: list[tuple[float, bool]] = field(default_factory=list)
 
-    def add(self, case: Case, outcomes: Mapping[str, Outcome], repaired: Mapping[str, Outcome]) -> None:
+    def add(self, case: Case, outcomes: Mapping[str, Outcome], repaired: Mapping[str, Sequence[Outcome]]) -> None:
         """Count one case."""
         told = loud(outcomes[case.name].findings)
         if not case.causes:
@@ -64,7 +77,13 @@ class Tally:
         self._count_repair(case, outcomes, repaired, right=right, fixes=bool(told) and has_fix(told[0]))
 
     def _count_repair(
-        self, case: Case, outcomes: Mapping[str, Outcome], repaired: Mapping[str, Outcome], *, right: bool, fixes: bool
+        self,
+        case: Case,
+        outcomes: Mapping[str, Outcome],
+        repaired: Mapping[str, Sequence[Outcome]],
+        *,
+        right: bool,
+        fixes: bool,
     ) -> None:
         if not case.mends:
             self.unmendable += 1
@@ -73,14 +92,16 @@ class Tally:
         twin = outcomes[case.twin or ""]
         if bites(case, outcomes[case.name], twin):
             self.mendable += 1
-            self.mended += case.name in repaired and is_as_good(case, repaired[case.name], twin)
+            good = [is_as_good(case, after, twin) for after in repaired.get(case.name, ())]
+            self.mended += fixes and good[:1] == [True]
+            self.proven += any(good)
 
     def row(self, name: str) -> tuple[str, ...]:
         """The counts as cells."""
         return (
-            name, str(self.faults), _share(self.first, self.faults), _share(self.three, self.faults),
-            _share(self.right, self.alarmed), _share(self.mended, self.mendable), _share(self.said, self.unmendable),
-            str(self.healthy), str(self.false_alarms),
+            name, str(self.faults), share(self.first, self.faults), share(self.three, self.faults),
+            share(self.right, self.alarmed), share(self.mended, self.mendable), share(self.proven, self.mendable),
+            share(self.said, self.unmendable), str(self.healthy), str(self.false_alarms),
         )  # fmt: skip
 
 
@@ -107,18 +128,24 @@ def is_as_good(case: Case, outcome: Outcome, twin: Outcome) -> bool:
 
 
 def report(
-    cases: Sequence[Case], outcomes: Mapping[str, Outcome], repaired: Mapping[str, Outcome], *, verbose: bool = True
+    cases: Sequence[Case],
+    outcomes: Mapping[str, Outcome],
+    repaired: Mapping[str, Sequence[Outcome]],
+    *,
+    verbose: bool = True,
 ) -> str:
     """Tables of all figures, by half and group, and what went wrong."""
     known = [case for case in cases if case.name in outcomes and (case.twin is None or case.twin in outcomes)]
-    parts = [_table(half, [case for case in known if case.half == half], outcomes, repaired) for half in HALVES]
+    parts = [_table(half, [case for case in known if case.half == half], outcomes, repaired) for half in PARTS]
     lines = [part for part in parts if part]
     if verbose:
         lines.append(_misses(known, outcomes, repaired))
     return "\n\n".join(lines)
 
 
-def _table(half: str, cases: Sequence[Case], outcomes: Mapping[str, Outcome], repaired: Mapping[str, Outcome]) -> str:
+def _table(
+    half: str, cases: Sequence[Case], outcomes: Mapping[str, Outcome], repaired: Mapping[str, Sequence[Outcome]]
+) -> str:
     if not cases:
         return ""
     tallies = {name: Tally() for name in (*GROUPS, "healthy", "all")}
@@ -126,7 +153,7 @@ def _table(half: str, cases: Sequence[Case], outcomes: Mapping[str, Outcome], re
         for name in (case.group, "all"):
             tallies[name].add(case, outcomes, repaired)
     rows = [HEAD, *(tally.row(name) for name, tally in tallies.items() if tally.faults or tally.healthy)]
-    return f"{half}\n{_aligned(rows)}\n{_calibration(tallies['all'].confidences)}"
+    return f"{half}\n{aligned(rows)}\n{_calibration(tallies['all'].confidences)}"
 
 
 def _calibration(confidences: Sequence[tuple[float, bool]]) -> str:
@@ -140,7 +167,7 @@ def _calibration(confidences: Sequence[tuple[float, bool]]) -> str:
     return "\n".join(lines)
 
 
-def _misses(cases: Iterable[Case], outcomes: Mapping[str, Outcome], repaired: Mapping[str, Outcome]) -> str:
+def _misses(cases: Iterable[Case], outcomes: Mapping[str, Outcome], repaired: Mapping[str, Sequence[Outcome]]) -> str:
     lines = ["what went wrong:"]
     for case in cases:
         outcome = outcomes[case.name]
@@ -153,7 +180,7 @@ def _misses(cases: Iterable[Case], outcomes: Mapping[str, Outcome], repaired: Ma
             )
         elif case.causes and case.mends:
             twin = outcomes[case.twin or ""]
-            after = repaired.get(case.name)
+            after = next(iter(repaired.get(case.name, ())), None)
             if not bites(case, outcome, twin):
                 lines.append(
                     f"  {case.half:8} {case.name}: does not bite, {_came_out(outcome)}; twin {_came_out(twin)}"
@@ -175,10 +202,12 @@ def _came_out(outcome: Outcome | None) -> str:
     return " / ".join("none" if value is None else f"{value:.3f}" for value in (outcome.score, outcome.loss))
 
 
-def _share(part: int, whole: int) -> str:
+def share(part: int, whole: int) -> str:
+    """A part as counts and per cent."""
     return f"{part}/{whole} = {part / whole:.0%}" if whole else "-"
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> str:
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Cells as a table in text."""
     widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
