@@ -6,7 +6,7 @@ import pytest
 from torch import nn
 
 from tests.diagnosis.watched_runs import changed, perceptron, trained
-from trainwell.contract.trace import SignalRecord, Trace
+from trainwell.contract.trace import EpochRecord, SignalRecord, Trace
 from trainwell.diagnosis import diagnose
 
 RUNS = {
@@ -123,6 +123,41 @@ def test_what_a_network_shows_before_it_learns_is_enough(code):
 
     assert finding.code == code
     assert finding.severity == "critical"
+
+
+SIGMOID = {"output_activation": "sigmoid", "output_min": 0.4, "output_max": 0.6, "output_shape": [1]}
+HELD_BACK = {
+    "a softmax over one unit": {
+        "output_activation": "softmax", "output_min": 1.0, "output_max": 1.0, "output_shape": [1], "loss_name": "bce",
+    },
+    "a sigmoid before cross entropy": SIGMOID | {"output_shape": [10], "loss_name": "cross_entropy"},
+    "a sigmoid for targets beyond": SIGMOID | {"loss_name": "mse", "target_min": 0.0, "target_max": 21.0},
+    "a tanh for targets beyond": {
+        "output_activation": "tanh", "output_min": -0.9, "output_max": 0.9, "loss_name": "mae", "target_min": -3.0,
+        "target_max": 3.0,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("facts", HELD_BACK.values(), ids=HELD_BACK)
+def test_an_activation_that_cannot_reach_the_targets_is_known_before_the_first_step(facts):
+    assert [finding.code for finding in diagnose(Trace(facts=facts))] == ["bad_output_activation"]
+
+
+@pytest.mark.parametrize("most", [1.0, 1.05])
+def test_a_sigmoid_for_targets_within_its_bounds_is_well(most):
+    facts = SIGMOID | {"loss_name": "mse", "target_min": 0.0, "target_max": most}
+
+    assert diagnose(Trace(facts=facts)) == []
+
+
+def test_squares_of_marks_are_a_fault_where_the_fit_is_poor():
+    facts = SIGMOID | {"loss_name": "mae", "target_min": 0.0, "target_max": 1.0, "target_marks": True}
+    stuck = tuple(EpochRecord(epoch, 20 * epoch, train_loss=0.5, train_accuracy=0.5) for epoch in range(1, 11))
+    learnt = tuple(replace(one, train_loss=0.5 / one.epoch, train_accuracy=0.97) for one in stuck)
+
+    assert diagnose(Trace(facts=facts, epochs=stuck))[0].code == "loss_output_mismatch"
+    assert diagnose(Trace(facts=facts, epochs=learnt)) == []
 
 
 def test_half_precision_that_collapses_and_weights_that_round_are_told():

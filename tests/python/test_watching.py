@@ -132,6 +132,37 @@ def test_a_fault_of_the_loop_or_the_network_is_found(code):
     assert loop.findings()[1][0] == code
 
 
+def one_unit(last):
+    return lambda: nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 1), last, nn.Flatten())
+
+
+HELD_BACK = {
+    "a softmax over one unit": (one_unit(nn.Softmax(1)), nn.BCELoss(), (DIGITS > 4).float()[:, None]),
+    "a sigmoid for large values": (one_unit(nn.Sigmoid()), nn.L1Loss(), 3.0 * DIGITS.float()[:, None]),
+    "a ReLU before the classes": (lambda: network(nn.ReLU()), nn.CrossEntropyLoss(), DIGITS),
+}
+
+
+@pytest.mark.parametrize(("model", "loss", "target"), HELD_BACK.values(), ids=HELD_BACK)
+def test_what_holds_the_outputs_back_is_read_from_the_network(model, loss, target):
+    loop = Loop(model=model, loss=loss)
+    with trainwell.watch(loop.model, loop.optimizer, loss=loop.loss) as watch:
+        loop.run(watch, target=target, epochs=6)
+
+    assert watch.findings()[0].code == "bad_output_activation"
+
+
+def test_inputs_on_a_wild_scale_are_found_in_the_first_rows():
+    loop = Loop(
+        model=lambda: nn.Sequential(nn.Linear(64, 16), nn.Tanh(), nn.Linear(16, 10)), rows=IMAGES * 1e4, epochs=8
+    )
+
+    watch, codes = loop.findings()
+
+    assert codes[0] == "inputs_not_normalised"
+    assert watch.trace().facts["data.input_std"] > 1000
+
+
 def test_a_target_that_broadcasts_is_found():
     loop = Loop(model=lambda: nn.Sequential(nn.Linear(64, 16), nn.ReLU(), nn.Linear(16, 1)), loss=nn.MSELoss())
     with (

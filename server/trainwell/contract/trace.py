@@ -118,7 +118,9 @@ class Trace:
     `signals` are the steps that were looked at closely, in order. `facts` is what was found before anything was
     learnt, by name, as far as it could be; a missing name is not known. Of the network, from its first batch
     (`training.opening`): `loss0`; `output_min`, `output_max`, `rows_sum_to_one`, `output_shape`, `target_shape`,
-    `target_min`, `target_max`, `target_whole`; `loss_name` (`cross_entropy`, `nll`, `mse`, `bce_logits`, `bce`);
+    `target_min`, `target_max`, `target_whole`, `target_marks` (nothing but 0 and 1); `output_activation` (what the
+    outputs went through last: `sigmoid`, `softmax`, `tanh`, `relu`, `softplus`); `loss_name` (`cross_entropy`, `nll`,
+    `mse`, `mae`, `bce_logits`, `bce`);
     `frozen`, `not_optimised`, `no_gradient`, `zero_gradient` (names of tensors), `frozen_share`; `first_gradient`,
     `last_gradient` (norms of the gradients of the first and last weight matrix); `symmetric` (names of matrices
     whose rows are all alike); `dead`, `saturated` (as in `SignalRecord`); `weight_layers`, `weight_types`, `is_linear`,

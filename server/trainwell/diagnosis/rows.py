@@ -11,6 +11,7 @@ from trainwell.diagnosis.signals import (
     GOOD_FIT,
     chance_accuracy,
     finite,
+    fit,
     is_multilabel,
     is_regression,
     recent,
@@ -67,11 +68,13 @@ def validation_fit(trace: Trace) -> float | None:
 def stays_behind(trace: Trace, by: float = BEHIND) -> bool:
     """Whether the network does worse than its rows allow, with regard to how few validation rows there may be.
 
-    What neighbours can tell is the measure where they were asked, else a good fit is. No score at all is behind.
+    What neighbours can tell is the measure where they were asked, else a good fit is. Without a score of validation
+    the fit of the training rows speaks; nothing measured at all is behind.
     """
     reached = validation_fit(trace)
     if reached is None:
-        return True
+        fitted = fit(trace)
+        return fitted is None or fitted < GOOD_FIT
     possible = possible_fit(trace)
     if possible is None:
         return reached < GOOD_FIT

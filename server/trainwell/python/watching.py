@@ -31,6 +31,7 @@ from trainwell.contract.trace import AttemptRecord, EpochRecord, Trace
 from trainwell.diagnosis import diagnose
 from trainwell.diagnosis.foreign import folded
 from trainwell.python.looking import Looker, peak_lr
+from trainwell.python.sampling import FirstRows
 from trainwell.training.opening import facts_of_target
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ LOSSES: dict[type[nn.Module], str] = {
     nn.CrossEntropyLoss: "cross_entropy",
     nn.NLLLoss: "nll",
     nn.MSELoss: "mse",
+    nn.L1Loss: "mae",
     nn.BCELoss: "bce",
     nn.BCEWithLogitsLoss: "bce_logits",
 }
@@ -52,6 +54,9 @@ NAMES = tuple(LOSSES.values())
 MEASURES = tuple(
     name for name in EpochRecord.__dataclass_fields__ if name.startswith(("val_", "train_acc")) or name == "predicted"
 )
+# Losses of values; and those for which outputs and targets must have one shape.
+OF_VALUES = ("mse", "mae")
+ONE_SHAPE = (*OF_VALUES, "bce", "bce_logits")
 # Losses that wait on the device before they are read.
 READ_EVERY = 64
 # The rules may take this share of the time of a loop, besides what is told at the end of an epoch.
@@ -75,8 +80,8 @@ def watch(
     Args:
         model: Its layers are listened to in some steps. Nothing of it is changed.
         optimizer: Over the model's parameters; its steps are counted by its hooks.
-        loss: The loss module, or its name (`cross_entropy`, `nll`, `mse`, `bce`, `bce_logits`); tells what outputs and
-            targets should be.
+        loss: The loss module, or its name (`cross_entropy`, `nll`, `mse`, `mae`, `bce`, `bce_logits`); tells what
+            outputs and targets should be.
         epochs: How many are planned: a run that is in its first ones is judged mildly.
         probe: Ask the network before its first step what it gives for the first batch, in evaluation mode; modes,
             buffers and random numbers are as before.
@@ -135,6 +140,7 @@ class Watch:
     _rates: list[float] = field(default_factory=list[float])
     _pending: list[Tensor] = field(default_factory=list[Tensor])
     _rows: int = 0
+    _first_rows: FirstRows = field(default_factory=FirstRows)
     _batch: int = 0
     _closed_at: tuple[int, int] = (0, 0)
     _quiet_until: float = 0.0
@@ -171,6 +177,7 @@ class Watch:
             self._rows += self._batch
             if "target_shape" not in self.looker.facts:
                 self._meet_target(tensors[-1])
+            self._first_rows.add(tensors)
         # Reading a loss waits for the device; on the CPU there is nothing to wait for.
         at_once = value.device.type == "cpu" or looked
         if at_once and not self.bad_batch and not math.isfinite(float(value)):
@@ -244,7 +251,7 @@ class Watch:
                 "parameters": sum(weight.numel() for weight in self.looker.model.parameters()),
             },
             data={"task": "classification", **classes} if self._classifies() else {},
-            facts=dict(facts),
+            facts={**facts, **self._first_rows.facts(values=self.looker.loss in OF_VALUES)},
             attempts=(AttemptRecord(1, 0.0, facts=self.bad_batch),) if self.bad_batch else (),
             error=self._error,
             traceback=self._traceback,
@@ -263,7 +270,7 @@ class Watch:
         facts = self.looker.facts
         facts |= facts_of_target(target)
         shape = facts.get("output_shape")
-        if self.looker.loss in ("mse", "bce", "bce_logits") and shape is not None:
+        if self.looker.loss in ONE_SHAPE and shape is not None:
             facts["broadcasts"] = shape != facts["target_shape"]
 
     def _read(self) -> None:

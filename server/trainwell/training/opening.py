@@ -34,6 +34,9 @@ VARIES = 1e-3
 NEAR_ONE = 1e-3
 # Names of tensors that are told, at most.
 MOST_NAMES = 8
+# Functions behind which outputs lie within bounds, by autograd's names, and those that only change a shape.
+_ENDS = {"Sigmoid": "sigmoid", "Softmax": "softmax", "Tanh": "tanh", "Relu": "relu", "Softplus": "softplus"}
+_SHAPES = ("View", "UnsafeView", "ReshapeAlias", "Squeeze", "Unsqueeze", "Transpose", "T", "Permute", "Alias", "Clone")
 _DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
 
 
@@ -50,10 +53,12 @@ def facts_of(module: nn.Module, loss: str | None, inputs: Sequence[Tensor]) -> d
         outputs = module(*some)
         varies = not torch.allclose(outputs, module(*some), rtol=VARIES, atol=VARIES, equal_nan=True)
         linear = _is_linear(module, some)
+        ends = _last_activation(module, some)
     return {
         **_of_network(module),
         **_of_outputs(outputs),
         **({"loss_name": loss} if loss else {}),
+        **({"output_activation": ends} if ends else {}),
         "is_linear": linear,
         "eval_varies": varies,
     }
@@ -132,12 +137,14 @@ def _symmetric(named: list[tuple[str, nn.Parameter]]) -> list[str]:
 def facts_of_target(target: Tensor) -> dict[str, Any]:
     """What the facts tell of the first batch's target."""
     goals = target[:MOST_ROWS].float()
+    marks = (goals == 0) | (goals == 1)
     least, most = cast("list[float]", torch.stack([goals.amin(), goals.amax()]).tolist())
     return {
         "target_shape": list(target.shape[1:]),
         "target_min": least,
         "target_max": most,
         "target_whole": not target.is_floating_point(),
+        "target_marks": bool(marks.all()),
     }
 
 
@@ -153,6 +160,18 @@ def _of_outputs(outputs: Tensor) -> dict[str, Any]:
         "rows_sum_to_one": values.ndim > 1 and values.shape[1] > 1 and low >= 0 and off < NEAR_ONE,
         "output_shape": list(outputs.shape[1:]),
     }
+
+
+def _last_activation(module: Callable[..., Any], inputs: Sequence[Tensor]) -> str | None:
+    """What the outputs went through last, where that keeps them within bounds; None for all else."""
+    with torch.enable_grad():
+        node = module(*inputs).grad_fn
+    while node is not None:
+        name: str = node.name().partition("Backward")[0]
+        if name not in _SHAPES or not node.next_functions:
+            return _ENDS.get(name)
+        node = node.next_functions[0][0]
+    return None
 
 
 def _is_linear(module: Callable[..., Any], inputs: Sequence[Tensor]) -> bool | None:

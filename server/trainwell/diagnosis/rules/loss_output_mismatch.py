@@ -1,6 +1,7 @@
 """The loss does not fit what the network gives or what the target is.
 
-Symptom: a loss for values on class numbers, for log-probabilities on raw scores, or for shares on raw scores.
+Symptom: a loss for values on class numbers or on marks of what applies, for log-probabilities on raw scores, or for
+shares on raw scores.
 Cause: another loss was meant; the network then minimises something that has no meaning.
 Remedy: cross entropy on raw scores for classes, binary cross entropy with logits for labels, squares for values.
 Source: reference/diagnosis.md, row 12 (AutoTrainer, UMLAUT: table of task and loss).
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from trainwell.contract.findings import Finding
 from trainwell.diagnosis.signals import rounded_facts
-from trainwell.diagnosis.signs import by_hand, fact
+from trainwell.diagnosis.signs import by_hand, fact, is_poor
 
 if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
@@ -22,6 +23,7 @@ EXPLAINS = ("plateau", "underfitting", "not_learning", "divergence", "learning_r
 # Class numbers that a loss for values is unlikely to be meant for: so few, and whole.
 MOST_CLASSES = 100
 SHARES = ("bce", "nll")
+VALUES = ("mse", "mae")
 
 
 def check(trace: Trace) -> Finding | None:
@@ -34,8 +36,13 @@ def check(trace: Trace) -> Finding | None:
         why = "The loss takes log-probabilities, which are never above 0, and gets raw scores."
     elif loss == "bce" and (low < 0 or high > 1):
         why = "The loss takes shares between 0 and 1, and gets raw scores."
-    elif loss in ("mse", "mae") and _holds_classes(trace):
+    elif loss in VALUES and _holds_classes(trace):
         why = "The target holds class numbers, and the loss takes them for values: class 9 is not nine times class 1."
+    elif loss in VALUES and trace.facts.get("target_marks") is True and is_poor(trace):
+        why = (
+            "The target marks what applies by 0 and 1, and the loss takes the marks for values: it hardly pulls where "
+            "an output is sure and wrong."
+        )
     if why is None:
         return None
     return Finding(
