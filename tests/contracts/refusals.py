@@ -41,6 +41,11 @@ def people(rows=60):
     ]
 
 
+def _gappy_days():
+    """Dates of a month, then of another year."""
+    return [f"{year}-03-{day:02}" for year in (2020, 2024) for day in (1, 2, 3, 5, 8, 9, 14, 15, 20, 27)]
+
+
 def write_files(root):
     """Files, good and bad, for the calls below."""
     frame = pl.DataFrame(people())
@@ -62,7 +67,19 @@ def write_files(root):
         "infinite.csv": "a,y\n" + "1,2.5\n2,3.7\n" * 30 + "3,inf\n",
         "alone.csv": "y\n" + "no\nyes\n" * 30,
         "dates.csv": "a,y\n" + "".join(f"{n},2020-01-{n % 28 + 1:02}\n" for n in range(60)),
+        "level.csv": "a,y\n" + "1,7\n2,7\n" * 30,
+        "many.csv": "a,y\n" + "".join(f"{n},city{n // 2}\n" for n in range(3000)),
+        "long_name.csv": "a" * 2000 + ",y\n1,no\n2,yes\n",
+        "series.csv": "day,sales\n" + "".join(f"2024-01-{n % 28 + 1:02},{n}\n" for n in range(56)),
+        "gaps.csv": "day,sales\n" + "".join(f"{day},{n}\n" for n, day in enumerate(_gappy_days())),
+        "tags.csv": "text,y\n" + "good day,yes\nbad day,no\n" * 30,
+        "secret.py": "print(1)\n",
+        "logs/one.csv": "epoch,loss\n1,2\n",
+        "logs/two.csv": "epoch,loss\n1,2\n",
+        "notes.txt": "Nothing that was trained.\n",
     }
+    for name in ("logs", "pictures", "letters"):
+        (root / name).mkdir()
     for name, text in texts.items():
         (root / name).write_text(text, newline="")
     (root / "latin.csv").write_bytes("a,b\nZürich,1\n".encode("latin-1"))
@@ -72,10 +89,16 @@ def write_files(root):
     (root / "folder").mkdir()
     (root / "weights.safetensors").write_bytes(b"not weights")
     np.savez(root / "arrays.npz", a=np.zeros((3, 2)), b=np.zeros((4, 2)))
+    rows = np.arange(60, dtype=np.float64)
+    np.savez(root / "alike.npz", X=np.ones((60, 2)), y=rows % 2)
+    np.savez(root / "words.npz", X=rows.reshape(-1, 1).astype(str), y=rows % 2)
+    np.savez(root / "lonely.npz", y=rows % 2)
+    np.save(root / "objects.npy", np.array([{"a": 1}, {"a": 2}]), allow_pickle=True)
+    (root / "cut.npy").write_bytes(b"\x93NUMPY\x01\x00v\x00{'descr': '<f8', 'fortran_order': False, 'sha")
 
 
-UNREADABLE = ("empty", "header", "ragged", "quote", "twice", "page", "returns", "latin", "wide", "binary")
-UNLEARNABLE = ("few", "constant", "ids", "mixed", "gone", "infinite", "alone", "dates")
+UNREADABLE = ("empty", "header", "ragged", "quote", "twice", "page", "returns", "latin", "wide", "binary", "long_name")
+UNLEARNABLE = ("few", "constant", "ids", "mixed", "gone", "infinite", "alone", "dates", "level", "many")
 
 
 def calls(data, model):
@@ -96,6 +119,11 @@ def calls(data, model):
         ("load_checkpoint", {"path": "folder"}),
         ("delete_run", {"run": RUN}),
         ("resume_run", {"run": RUN}),
+        ("reproduce", {"run": RUN}),
+        ("get_run", {"run": "run_toy"}),
+        ("compare_runs", {"runs": [RUN]}),
+        *(("diagnose", arguments) for arguments in _diagnoses()),
+        *(("tune", {**ours, "space": space}) for space in ({"lr": [7]}, {"seed": [1, 2]}, {"dropout": "some"})),
     ]
 
 
@@ -103,7 +131,7 @@ def _trainings(ours):
     yield {"model": ours["model"]}
     for odd in (
         {"lr": "fast"}, {"epochs": 5000}, {"optimizer": "lion"}, {"lr": float("nan")}, {"name": "\ud800"},
-        {"augment": ["flip"]},
+        {"augment": ["flip"]}, {"augment": ["flop"]}, {"checkpoint": "ckpt_of_nobody"},
     ):  # fmt: skip
         yield {**ours, **odd}
 
@@ -119,11 +147,29 @@ def _preparations():
     yield {**source, "targets": ["age", "town"], "task": "regression"}
     for odd in (
         {"task": "regression"}, {"options": {"size": 5}}, {"targets": ["age"]}, {"split": "time", "split_by": "town"},
-        {"columns": ["hight"]}, {"kind": "images"},
+        {"columns": ["hight"]}, {"kind": "images"}, {"split": "group"}, {"split": "group", "split_by": "member"},
+        {"split": "time", "split_by": "member"}, {"validation_fraction": 0.5, "test_fraction": 0.5},
+        {"kind": "text"}, {"kind": "text", "options": {"text": "age"}}, {"task": "multilabel"},
+        {"options": {"tokenizer": "nowhere"}, "kind": "text"},
     ):  # fmt: skip
         yield {**source, "target": "member", **odd}
     yield from ({"source": f"{name}.csv", "target": "y"} for name in UNLEARNABLE)
     yield {"source": "arrays.npz", "target": "b"}
+    yield from ({"source": f"{name}.npz", "target": "y"} for name in ("alike", "words", "lonely"))
+    yield from ({"source": name, "target": "y"} for name in ("objects.npy", "cut.npy", "secret.py"))
+    yield from ({"source": "tags.csv", "target": "y", "kind": "text", "options": one} for one in _text_options())
+    yield from ({"source": "letters", "kind": "text"}, {"source": "pictures", "kind": "images"})
+    forecast = {"target": "sales", "task": "forecasting"}
+    yield from ({"source": name, **forecast} for name in ("series.csv", "gaps.csv"))
+    for odd in (
+        {"split": "group", "split_by": "day"}, {"options": {"window": 500}}, {"options": {"time": "sales"}},
+        {"options": {"known_future": ["sales"]}}, {"options": {"known_future": ["sails"]}},
+    ):  # fmt: skip
+        yield {"source": "gaps.csv", **forecast, **odd}
+
+
+def _text_options():
+    yield from ({"tokenizer": "nowhere"}, {"tokenizer": "char", "lowercase": True, "vocabulary": 2})
 
 
 def _models():
@@ -131,6 +177,15 @@ def _models():
     yield from ({"options": {"hidden": [8]}}, {"options": {"hidden_dims": [-1]}})
     yield {"options": {"hidden_dims": [10_000_000, 10_000_000]}}
     yield from ({"layers": [layer]} for layer in ({"type": "Liner", "out_features": 2}, {"type": "Linear"}))
+    yield from ({"layers": ["Conv2d"]}, {"layers": [{"type": "Conv2d", "out_channels": 4, "kernel_size": 3}]})
+    yield from ({"pretrained": "nowhere"}, {"pretrained": "folder"}, {"pretrained": "hub://some/thing"})
+
+
+def _diagnoses():
+    yield from ({}, {"run": RUN, "fix": "plateau"}, {"symptoms": "NaN", "apply": True})
+    yield from ({"metrics": one} for one in ({"train_lots": [2.0, 1.0], "lr": 0.1}, {"train_loss": ["low"]}))
+    yield from ({"log": name} for name in ("logs", "weights.safetensors", "notes.txt", "nowhere.log"))
+    yield {"metrics": {"train_loss": [1.0] * 20_001}}
 
 
 def _places():
@@ -165,6 +220,10 @@ def provoked(root):
         services.store.runs.add(
             spec, name=RUN, arguments={}, plan={"total_steps": 20}, tags=[], key=None, queueing=NEVER
         )
+        services.store.runs.add(
+            spec.model_copy(update={"run": "run_toy_000002"}), name="toy", arguments={}, plan={"total_steps": 20},
+            tags=[], key=None, queueing=NEVER,
+        )  # fmt: skip
         for tool, arguments in calls(data, model):
             outcome = anyio.run(call_tool, services, tool, arguments)
             if outcome.is_error:

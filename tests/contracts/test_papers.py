@@ -34,10 +34,13 @@ FOREIGN = {
 SPEAK_OF_TOOLS = [
     path for path in papers() if path == README or path == ROOT / "SKILL.md" or (ROOT / "skills") in path.parents
 ]
+MOST_SKILL_LINES = 150
 WORD = re.compile(r"[a-z][a-z0-9_]*")
 SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 ASSIGNED = re.compile(r"([a-z][a-z0-9_]*)(?:=|: )\S.*")
 CALL = re.compile(r"^\s*(?:-> |trainwell (?:--\S+ \S+ )*call (?:--json )?)?([a-z_]+) '?(\{.*\})'?\s*$")
+BEGINS_AS_CALL = re.compile(r"^\s*(?:-> )?([a-z_]+) '?\{")
+SKILLS = sorted((ROOT / "skills").glob("*/SKILL.md"))
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 
 
@@ -109,6 +112,32 @@ def test_each_call_that_is_shown_would_be_accepted(path):
         problems = [error.message for error in jsonschema.Draft202012Validator(schema).iter_errors(arguments)]
 
         assert not problems, f"{tool} {arguments}: {problems}"
+
+
+@pytest.mark.parametrize("path", SPEAK_OF_TOOLS, ids=name_of)
+def test_each_line_that_begins_as_a_call_is_read_as_one(path):
+    lines = prose(path).splitlines()
+    begun = [line for line in lines if (found := BEGINS_AS_CALL.match(line)) and found[1] in manifest()]
+
+    assert [line for line in begun if not CALL.match(line)] == []
+
+
+@pytest.mark.parametrize("path", SKILLS, ids=name_of)
+def test_a_skill_is_short_and_its_example_shows_calls_with_what_they_answered(path):
+    text = prose(path)
+    example = text.partition("## An example")[2]
+
+    assert len(text.splitlines()) <= MOST_SKILL_LINES
+    assert "Real output" in example
+    assert calls(example)
+
+
+def test_skills_speak_of_skills_that_exist():
+    known = {path.parent.name for path in SKILLS}
+    hyphened = re.compile(r"[a-z]+(?:-[a-z]+)+")
+    named = {span for path in SKILLS for span in SPAN.findall(prose(path)) if hyphened.fullmatch(span)}
+
+    assert named <= known
 
 
 def test_the_papers_show_the_main_job_as_calls():

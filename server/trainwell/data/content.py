@@ -68,7 +68,10 @@ def recognise_content(path: Path) -> str:
     with path.open("rb") as stream:
         head = stream.read(4096)
     if not head.removeprefix(b"\xef\xbb\xbf").strip():
-        raise TrainwellError("empty_file", "The file is empty.", argument="source", got=path.name)
+        raise TrainwellError(
+            "empty_file", "The file is empty.", argument="source", got=path.name,
+            hint="Write its rows again, or name another file.",
+        )  # fmt: skip
     word = next((word for magic, word in _MAGIC if head.startswith(magic)), "text")
     if word == "zip":
         return _kind_of_zip(path)

@@ -239,11 +239,12 @@ def _request(found: Kind, arguments: dict[str, Any]) -> Request:
         config = found.Config.model_validate(options)
     except ValidationError as error:
         first = error.errors()[0]
+        place = "/".join(map(str, first["loc"] if first["loc"][0] in named else ("options", *first["loc"])))
         raise TrainwellError(
             "bad_argument",
-            first["msg"],
+            f"{place}: {first['msg']}.",
             got=first["input"],
-            argument="/".join(map(str, first["loc"] if first["loc"][0] in named else ("options", *first["loc"]))),
+            argument=place,
         ) from error
     return Request(
         target=arguments.get("target"),

@@ -64,7 +64,7 @@ def class_target(name: str, labels: Sequence[str], codes: Rows, task: str) -> Ta
     if count < 2:
         raise TrainwellError(
             "one_class", f"Every row has the same target, {quoted(labels[0]) if labels else 'none'}.",
-            argument="target", got=name, allowed="at least 2 classes",
+            argument="target", got=name, allowed="at least 2 classes", hint="Name a column that varies.",
         )  # fmt: skip
     if count == len(codes):
         raise TrainwellError(

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import anyio
+from anyio import to_thread
 from mcp import MCPError
 from mcp.types import INVALID_PARAMS, CompleteResult, Completion, PromptReference
 
 from trainwell.contract.text import plain, quoted
 from trainwell.protocol.resources import TEMPLATES
+from trainwell.store.workspace import sources_in
 from trainwell.tools.dispatch import call_tool
 
 if TYPE_CHECKING:
@@ -22,9 +23,7 @@ if TYPE_CHECKING:
     from trainwell.tools.services import Services
 
 MOST = 100  # the protocol allows no more
-MOST_FILES = 1000
 SHIPPED = ("digits", "breast_cancer", "wine", "iris", "diabetes")
-SUFFIXES = (".csv", ".tsv", ".parquet", ".jsonl", ".npy", ".npz", ".gz")
 
 
 @dataclass(frozen=True)
@@ -78,13 +77,8 @@ def _handles(kind: str) -> Callable[[Services, Mapping[str, str]], Awaitable[lis
 
 async def _sources(services: Services, _: Mapping[str, str]) -> list[str]:
     """Files and folders at the top of the workspace, then the sets that are shipped."""
-    names: list[str] = []
-    async for path in anyio.Path(services.workspace.root).iterdir():
-        if not path.name.startswith(".") and (path.suffix.lower() in SUFFIXES or await path.is_dir()):
-            names.append(plain(path.name))
-        if len(names) >= MOST_FILES:
-            break
-    return [*sorted(names), *SHIPPED]
+    names = await to_thread.run_sync(sources_in, services.workspace.root)
+    return [*map(plain, names), *SHIPPED]
 
 
 async def _columns(services: Services, given: Mapping[str, str]) -> list[str]:

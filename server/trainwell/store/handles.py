@@ -77,5 +77,5 @@ def find_handle(database: Database, kind: str, text: str, argument: str) -> str:
         got=text,
         allowed=newest[:3] or None,
         hint=did_you_mean(text, newest) or ("The newest are listed." if newest else None),
-        next_call=MAKERS[kind],
+        next_call=None if newest and kind != "run" else MAKERS[kind],
     )

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 import stat
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 STATE_FOLDER = ".trainwell"
 LONGEST_PATH = 4096
 MOST_PARALLEL = 64
+MOST_ENTRIES = 1000  # of a folder that are looked at for data
+DATA_SUFFIXES = (".csv", ".tsv", ".parquet", ".jsonl", ".npy", ".npz", ".gz")
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://")
 # What only the person who starts trainwell can allow, by the word of its flag: --allow-code, --allow-hub.
 Permission = Literal["code", "hub"]
@@ -248,6 +251,16 @@ def workspace_at_work() -> Workspace:
     return _at_work.get() or Workspace(Path(os.devnull))
 
 
+def sources_in(folder: Path) -> list[str]:
+    """Names of the files that look like data, and of the folders, at the top of a folder; files first."""
+    found: list[tuple[bool, str]] = []
+    with suppress(OSError):
+        shown = (entry for entry in folder.iterdir() if not entry.name.startswith("."))
+        found = [(entry.is_dir(), entry.name) for entry in islice(shown, MOST_ENTRIES)]
+    named = [(is_folder, name) for is_folder, name in found if is_folder or name.lower().endswith(DATA_SUFFIXES)]
+    return [name for _, name in sorted(named)]
+
+
 def _parallel(given: int | None) -> int | None:
     """How many runs at once: as given, else TRAINWELL_MAX_PARALLEL, else None."""
     named = os.environ.get("TRAINWELL_MAX_PARALLEL")
@@ -269,7 +282,7 @@ def _outside(folders: Iterable[Path], text: str, argument: str) -> TrainwellErro
         argument=argument,
         got=text,
         allowed=f"paths under {', '.join(map(str, folders))}",
-        hint="Copy the file into the workspace, or start the server with --allow-read DIR.",
+        hint="Copy the file into the workspace, or ask for a server started with --allow-read DIR.",
     )
 
 

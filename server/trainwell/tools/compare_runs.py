@@ -22,7 +22,7 @@ TITLE = "Compare runs"
 HINTS = Hints(read_only=True, destructive=False, idempotent=True)
 #: What evaluate calls the metrics whose intervals it draws.
 JUDGED = {"val_r2": "r2", "val_rmse": "rmse", "val_f1": "f1_micro"}
-MOST_SENTENCES = 3
+MOST_SENTENCES, MOST_RANKED, MOST_SETTINGS = 3, 5, 8
 
 
 class Arguments(Spec):
@@ -31,16 +31,18 @@ class Arguments(Spec):
     runs: list[str]
     metric: str | None = None
     plot: bool
+    detail: str
 
 
 class Result(Answer):
-    """The comparison; `differences` has the value of each setting by run."""
+    """The comparison; `differences` has the value of each setting by run, `left_out` counts runs left to full."""
 
     metric: str
     ranked: list[Ranked]
     differences: dict[str, Any]
     effects: list[Effect]
     warnings: list[str]
+    left_out: int | None = None
 
 
 async def call(services: Services, arguments: Arguments) -> Result:
@@ -61,7 +63,7 @@ async def call(services: Services, arguments: Arguments) -> Result:
     lines = [comparing.headline(found, scores, metric, repeats=repeats)]
     lines += [comparing.sentence(one, metric) for one, _ in effects[:MOST_SENTENCES]]
     warnings = comparing.cautions(store, rows, effects)
-    return Result(
+    answer = Result(
         summary="\n".join([*lines, *warnings[:1]]),
         metric=metric,
         ranked=found,
@@ -71,6 +73,23 @@ async def call(services: Services, arguments: Arguments) -> Result:
         picture=await _picture(services, [one.run for one in found], metric) if arguments.plot else None,
         next_call=next_call("evaluate", run=found[0].run),
     )
+    return answer if arguments.detail == "full" else _brief(answer)
+
+
+def _brief(answer: Result) -> Result:
+    """The best runs only, with what differs between them and the strongest effects."""
+    best = answer.ranked[:MOST_RANKED]
+    names = {one.run for one in best}
+    differences = {
+        setting: {run: value for run, value in by_run.items() if run in names}
+        for setting, by_run in list(answer.differences.items())[:MOST_SETTINGS]
+    }
+    return answer.model_copy(
+        update={
+            "ranked": best, "differences": differences, "effects": answer.effects[:MOST_SENTENCES],
+            "warnings": answer.warnings[:1], "left_out": len(answer.ranked) - len(best) or None,
+        }
+    )  # fmt: skip
 
 
 async def _measured(services: Services, row: dict[str, Any], metric: str, *, repeats: bool) -> Measured | None:

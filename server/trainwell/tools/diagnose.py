@@ -13,7 +13,7 @@ from anyio import to_thread
 
 from trainwell.contract.answers import Answer, Hints
 from trainwell.contract.errors import TrainwellError, next_call
-from trainwell.contract.findings import Finding
+from trainwell.contract.findings import Finding, Fix
 from trainwell.contract.specs import Spec
 from trainwell.diagnosis import WHAT_TO_TELL, Understood, diagnose, foreign, told, understood
 from trainwell.reports.asking import picture_of
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 TITLE = "Diagnose"
 HINTS = Hints(read_only=False, destructive=False, idempotent=False)
-MOST_IN_SUMMARY = 3
+MOST_IN_SUMMARY, MOST_FINDINGS = 3, 5
 POLL_SECONDS = 0.1
 
 
@@ -48,10 +48,13 @@ class Arguments(Spec):
     budget_seconds: float
     wait_seconds: float
     idempotency_key: str | None = None
+    detail: str
 
 
 class Result(Answer):
     """Findings, most important first; none means that the rules see nothing wrong. `read` tells of a log.
+
+    Brief: the first findings, with the call of the best fix of each; `left_out` counts the other findings.
 
     `started` is the repaired run, `applied` the fix that it has. `verification` tells how far the trial of the fixes
     is; when it is over, each fix that was tried has its `proof`.
@@ -59,6 +62,7 @@ class Result(Answer):
 
     run: str | None = None
     findings: list[Finding]
+    left_out: int | None = None
     read: Understood | None = None
     started: str | None = None
     applied: str | None = None
@@ -68,6 +72,24 @@ class Result(Answer):
 async def call(services: Services, arguments: Arguments) -> Result:
     """Ask the rules, and carry out what they propose if that is asked for."""
     _check(arguments)
+    answer = await _answer(services, arguments)
+    return answer if arguments.detail == "full" else _brief(answer)
+
+
+def _brief(answer: Result) -> Result:
+    """The first findings, whose fixes keep their numbers; only the best fix of each has its call."""
+    findings = [
+        one.model_copy(update={"fixes": tuple(_without_call(fix) if fix != one.best_fix else fix for fix in one.fixes)})
+        for one in answer.findings[:MOST_FINDINGS]
+    ]
+    return answer.model_copy(update={"findings": findings, "left_out": len(answer.findings) - len(findings) or None})
+
+
+def _without_call(fix: Fix) -> Fix:
+    return fix.model_copy(update={"next_call": None})
+
+
+async def _answer(services: Services, arguments: Arguments) -> Result:
     if arguments.run is None:
         trace, read = await _of_stranger(services, arguments)
         return await _drawn(services, arguments, trace, _told(None, diagnose(trace), _nothing_wrong(None, trace), read))

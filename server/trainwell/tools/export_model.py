@@ -57,6 +57,10 @@ async def call(services: Services, arguments: Arguments) -> Result:
         raise TrainwellError(
             "unknown_format", f"A file of {arguments.format} ends otherwise.", argument="path", got=text,
             allowed=f"a path ending in {suffix}",
+            next_call=next_call(
+                "export_model", format=arguments.format, path=f"{PurePath(text).with_suffix(suffix)}",
+                **{"run" if arguments.run else "checkpoint": name},
+            ),
         )  # fmt: skip
     again = arguments.overwrite or arguments.path is None
     path = services.workspace.resolve_write(text, overwrite=again)

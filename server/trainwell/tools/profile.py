@@ -15,6 +15,8 @@ from trainwell.tools.services import Services
 
 TITLE = "Profile training"
 HINTS = Hints(read_only=True, destructive=False, idempotent=True)
+# What a brief answer leaves to its summary.
+_IN_FULL = {"precisions", "parts", "batch_sizes", "compile"}
 
 
 class Arguments(Spec):
@@ -24,19 +26,20 @@ class Arguments(Spec):
     train_loader: str
     batch_size: int | None = None
     seconds: float
+    detail: str
 
 
 class Result(Answer):
-    """Times in milliseconds, sizes in rows."""
+    """Times in milliseconds, sizes in rows; all that was timed comes with `detail: full`."""
 
     device: str
     batch_size: int
     precision: str
-    precisions: dict[str, Any]
-    parts: dict[str, Any]
-    batch_sizes: list[dict[str, Any]]
+    precisions: dict[str, Any] | None = None
+    parts: dict[str, Any] | None = None
+    batch_sizes: list[dict[str, Any]] | None = None
     largest_batch: dict[str, Any]
-    compile: dict[str, Any]
+    compile: dict[str, Any] | None = None
     suggested: dict[str, Any]
     words: list[str]
 
@@ -52,7 +55,7 @@ async def call(services: Services, arguments: Arguments) -> Result:
     return Result(
         summary=_told(found),
         next_call=next_call("train", model=model.handle, train_loader=prepared.handle, **asked),
-        **found,
+        **{name: one for name, one in found.items() if arguments.detail == "full" or name not in _IN_FULL},
     )
 
 

@@ -5,6 +5,7 @@ Weights, network, preprocessing and metrics, with checksums. load_checkpoint rea
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import Any
 
 from trainwell.contract.answers import Answer, Hints
@@ -43,8 +44,11 @@ async def call(services: Services, arguments: Arguments) -> Result:
     run = services.find("run", arguments.run, "run")
     text = arguments.path or f"{run}_{arguments.which}{SUFFIX}"
     if not text.endswith(SUFFIX):
-        raise TrainwellError("unknown_format", "Checkpoints are safetensors files.", argument="path", got=text,
-                             allowed=f"a path ending in {SUFFIX}")  # fmt: skip
+        named = str(PurePath(text).with_suffix(SUFFIX))
+        raise TrainwellError(
+            "unknown_format", "Checkpoints are safetensors files.", argument="path", got=text,
+            allowed=f"a path ending in {SUFFIX}", next_call=next_call("save_checkpoint", run=run, path=named),
+        )  # fmt: skip
     path = services.workspace.resolve_write(text, overwrite=arguments.overwrite or arguments.path is None)
     spec = services.store.runs.spec(run).model_dump(mode="json")
     saved = await services.ask("save_checkpoint", spec=spec, which=arguments.which, path=str(path))

@@ -14,7 +14,7 @@ from typing import Any
 from trainwell.contract.answers import Answer, Hints
 from trainwell.contract.errors import TrainwellError, next_call
 from trainwell.contract.specs import ModelSpec, RunSpec, Spec
-from trainwell.contract.text import duration, rounded, size
+from trainwell.contract.text import brief, duration, rounded, size
 from trainwell.runs import experiments
 from trainwell.runs.record import keep
 from trainwell.runs.room import require_room
@@ -28,7 +28,7 @@ from trainwell.tools.services import Services
 
 TITLE = "Train"
 SEEDS = 2**32
-MOST_WARNINGS = 5
+MOST_WARNINGS, MOST_DECISIONS = 5, 4
 HINTS = Hints(read_only=False, destructive=False, idempotent=False)
 
 
@@ -68,10 +68,11 @@ class Arguments(Spec):
     repeats: int = 1
     hypothesis: str | None = None
     parent: str | None = None
+    detail: str
 
 
 class Result(Answer):
-    """The run, and what to expect of it."""
+    """The run, and what to expect of it; `left_out` counts the decisions that only `detail: full` has."""
 
     run: str
     repeats: list[str] | None = None
@@ -79,6 +80,7 @@ class Result(Answer):
     position: int
     expected: dict[str, Any]
     decisions: list[str]
+    left_out: int | None = None
     warnings: list[str]
 
 
@@ -208,7 +210,17 @@ async def _answer(
 ) -> Result:  # fmt: skip
     if arguments.wait_seconds:
         await wait_for_end(services.store, run, arguments.wait_seconds, services.progress)
-    return _as_it_is(services, run, plan, again=again, warnings=warnings or [])
+    answer = _as_it_is(services, run, plan, again=again, warnings=warnings or [])
+    return answer if arguments.detail == "full" else _brief(answer)
+
+
+def _brief(answer: Result) -> Result:
+    """The first decisions, which are those on the learning; the machine's come last. Numbers with four digits."""
+    told = answer.decisions[:MOST_DECISIONS]
+    left_out = len(answer.decisions) - len(told)
+    return answer.model_copy(
+        update={"decisions": told, "left_out": left_out or None, "expected": brief(answer.expected)}
+    )
 
 
 def look(services: Services, run: str) -> Result:

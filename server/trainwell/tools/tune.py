@@ -44,16 +44,17 @@ class Arguments(Spec):
     space: dict[str, Any] | None = None
     name: str | None = None
     wait_seconds: float
+    detail: str
 
 
 class Result(Answer):
-    """The run, and what it searches."""
+    """The run, and what it searches; `decisions`, on what is not searched, come with `detail: full`."""
 
     run: str
     state: str
     space: dict[str, Any]
     seconds_a_trial: float
-    decisions: list[str]
+    decisions: list[str] | None = None
 
 
 async def call(services: Services, arguments: Arguments) -> Result:
@@ -81,8 +82,8 @@ async def call(services: Services, arguments: Arguments) -> Result:
     told = {name: one.model_dump(mode="json", exclude_defaults=True) for name, one in search.space.items()}
     return Result(
         summary=_told(summary(seen, prepared.score_name).splitlines()[0], search, seconds),
-        run=run, state=seen.state, space=told, seconds_a_trial=round(seconds, 2), decisions=plan["decisions"],
-        next_call=next_step(seen),
+        run=run, state=seen.state, space=told, seconds_a_trial=round(seconds, 2),
+        decisions=plan["decisions"] if arguments.detail == "full" else None, next_call=next_step(seen),
     )  # fmt: skip
 
 

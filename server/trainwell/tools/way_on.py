@@ -5,52 +5,158 @@ from __future__ import annotations
 import copy
 import json
 import re
+from contextlib import suppress
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, cast
 
-from trainwell.contract.errors import next_call
+from trainwell.contract.errors import TrainwellError, next_call
+from trainwell.contract.text import quoted
+from trainwell.store.workspace import sources_in
 
 if TYPE_CHECKING:
-    from trainwell.contract.errors import JsonObject, TrainwellError
+    from collections.abc import Iterator
+
+    from trainwell.contract.errors import JsonObject
     from trainwell.contract.manifest import Manifest
+    from trainwell.tools.services import Services
 
 # What failed for a reason that passes: the same call again is right.
 _PASSING = {"internal_error", "store_busy", "work_takes_long", "worker_died", "workers_unavailable"}
 # What a call is about; without one of these it would be another call.
-_SUBJECTS = {"checkpoint", "data", "log", "metrics", "model", "rows", "run", "runs", "source", "target", "targets",
+_SUBJECTS = {"checkpoint", "data", "log", "metrics", "model", "rows", "run", "runs", "source", "split_by", "target",
              "train_loader"}  # fmt: skip
+# What takes a handle, and of which kind.
+_HANDLES = {"run": "run", "model": "model", "train_loader": "data", "data": "data", "checkpoint": "ckpt"}
 _RUNS = {"after", "checkpoint", "path", "run", "runs"}
-# Nobody can look into a source that is not there.
-_NOT_THERE = {"bad_path", "file_not_found", "path_outside_workspace", "permission_denied"}
+# Nobody can look into a source that is not there; one that lies elsewhere is to be brought here.
+_ELSEWHERE = {"bad_path", "path_outside_workspace"}
+_NOT_THERE = {*_ELSEWHERE, "file_not_found", "not_a_file", "permission_denied"}
+# Something that was not named, or is not known.
+_OPEN = {"exactly_one", "missing_argument", "unknown_handle"}
 _NEAREST = re.compile(r"Did you mean '([^']+)'\?")
 # Characters; a longer call is not worth its tokens.
 _LONGEST = 1500
 
 
-def way_on(manifest: Manifest, tool: str, given: Any, error: TrainwellError) -> JsonObject | None:
-    """The same call again, without the argument at fault, or a look at what there is; None where there is nothing.
+def way_on(services: Services, tool: str, given: Any, error: TrainwellError) -> JsonObject | None:
+    """The same call set right, or a look at what there is; None where there is nothing.
 
     Args:
-        manifest: Whose schemas the call fits.
+        services: Whose schemas the call fits, and whose store and workspace know what there is.
         tool: What was called.
         given: Its arguments, as they came.
         error: The refusal.
     """
     arguments = cast("JsonObject", given) if isinstance(given, dict) else {}
+    return next((one for one in _candidates(services, tool, arguments, error) if _fits(services.manifest, one)), None)
+
+
+def _candidates(services: Services, tool: str, arguments: JsonObject, error: TrainwellError) -> Iterator[JsonObject]:
+    """The calls that may help, the likeliest first."""
     at_fault = (error.argument or "").split("/")[0]
-    candidates = _nearer(tool, arguments, error)
+    for near in _nearer(tool, arguments, error):
+        yield from (near, _filled(services, near))
     if error.code in _PASSING:
-        candidates.append(next_call(tool, **arguments))
+        yield next_call(tool, **arguments)
+    if error.code in _OPEN:
+        yield _filled(services, _chosen(tool, arguments, error))
+    yield from _by_code(tool, arguments, error)
+    yield from _without_entry(tool, arguments, error)
     if at_fault in arguments and at_fault not in _SUBJECTS:
-        candidates.append(next_call(tool, **{name: one for name, one in arguments.items() if name != at_fault}))
+        yield next_call(tool, **_without(at_fault, arguments))
+    yield from _looks(services, tool, arguments, error)
+    yield next_call("system_info")
+
+
+def _by_code(tool: str, arguments: JsonObject, error: TrainwellError) -> Iterator[JsonObject]:
+    """What only one refusal calls for."""
+    if error.code == "ambiguous_handle" and isinstance(arguments.get(error.argument or ""), str):
+        yield next_call(tool, **{**arguments, error.argument or "": error.allowed[0]})
+    if error.code == "several_targets":
+        yield next_call(tool, **_without("targets", arguments), target=arguments["targets"][0])
+    if error.code == "not_a_time":
+        yield next_call(tool, **{**arguments, "split": "group"})
+
+
+def _looks(services: Services, tool: str, arguments: JsonObject, error: TrainwellError) -> Iterator[JsonObject]:
+    """A look at what there is to choose from, or at what was to be mended."""
+    at_fault = (error.argument or "").split("/")[0]
     if at_fault in _RUNS:
-        candidates.append(next_call("list_runs"))
-    if isinstance(arguments.get("source"), str) and tool != "inspect_data" and error.code not in _NOT_THERE:
-        candidates.append(next_call("inspect_data", source=arguments["source"]))
+        yield next_call("list_runs")
+    if at_fault == "source" and error.code in _NOT_THERE | _OPEN:
+        yield from _other_sources(services, tool, arguments, error.code)
+    elif isinstance(arguments.get("source"), str):
+        yield next_call("inspect_data", source=arguments["source"])
     handle = arguments.get("data") or arguments.get("train_loader")
     if isinstance(handle, str) and tool != "build_model" and at_fault == "model":
-        candidates.append(next_call("build_model", data=handle))
-    candidates.append(next_call("system_info"))
-    return next((one for one in candidates if _fits(manifest, one)), None)
+        yield next_call("build_model", data=handle)
+    if tool == "diagnose" and _newest(services, "run"):
+        yield next_call("diagnose", run="latest")
+
+
+def _without(name: str, arguments: JsonObject) -> JsonObject:
+    return {other: one for other, one in arguments.items() if other != name}
+
+
+def _without_entry(tool: str, arguments: JsonObject, error: TrainwellError) -> Iterator[JsonObject]:
+    """The same call without the one entry of an object that was refused, where others are left."""
+    name, *path = (error.argument or "").split("/")
+    given = arguments.get(name)
+    if path and isinstance(given, dict) and path[0] in given:
+        left = _without(path[0], cast("JsonObject", given))
+        if left:
+            yield next_call(tool, **{**arguments, name: left})
+
+
+def _chosen(tool: str, arguments: JsonObject, error: TrainwellError) -> JsonObject:
+    """The call with one of the arguments of which it takes exactly one: the first that was given, else the first."""
+    if error.code != "exactly_one":
+        return next_call(tool, **arguments)
+    ways = (error.argument or "").split("/")
+    given = [name for name in ways if arguments.get(name) is not None]
+    left = {name: one for name, one in arguments.items() if name not in ways}
+    first = given[0] if given else ways[0]
+    return next_call(tool, **left, **{first: arguments.get(first)})
+
+
+def _filled(services: Services, call: JsonObject) -> JsonObject:
+    """The call with the newest handle wherever it lacks one that it needs, or has one that nobody knows."""
+    known = services.manifest.tools.get(call["tool"])
+    arguments = dict(call["arguments"])
+    needed = known.input_schema.get("required", ()) if known else ()
+    for name, kind in _HANDLES.items():
+        newest = _newest(services, kind)
+        lacking = arguments.get(name) is None and (name in needed or name in arguments)
+        if newest and (lacking or _unknown(services, kind, name, arguments)):
+            arguments[name] = newest
+    return next_call(call["tool"], **arguments)
+
+
+def _unknown(services: Services, kind: str, name: str, arguments: JsonObject) -> bool:
+    handle = arguments.get(name)
+    if not isinstance(handle, str):
+        return False
+    try:
+        services.find(kind, handle, name)
+    except TrainwellError as error:
+        return error.code == "unknown_handle"
+    return False
+
+
+def _newest(services: Services, kind: str) -> str | None:
+    """The newest handle of a kind; None where there is none, or the store cannot be asked."""
+    with suppress(TrainwellError):
+        return next(iter(services.store.newest(kind)), None)
+    return None
+
+
+def _other_sources(services: Services, tool: str, arguments: JsonObject, code: str) -> Iterator[JsonObject]:
+    """The place to which a file from elsewhere should be brought, then what lies in the workspace."""
+    source = arguments.get("source")
+    name = PurePosixPath(source).name if isinstance(source, str) else ""
+    if code in _ELSEWHERE and name not in {"", source}:
+        yield next_call(tool, **{**arguments, "source": name})
+    yield from (next_call("inspect_data", source=name) for name in sources_in(services.workspace.root)[:1])
 
 
 def _nearer(tool: str, arguments: JsonObject, error: TrainwellError) -> list[JsonObject]:
@@ -60,18 +166,35 @@ def _nearer(tool: str, arguments: JsonObject, error: TrainwellError) -> list[Jso
         return []
     if error.code == "unknown_tool":
         return [next_call(found[1], **arguments)]
-    *path, last = (error.argument or "").split("/")
     call = copy.deepcopy(arguments)
-    if not path and isinstance(call.get(last), str):
-        return [next_call(tool, **{**call, last: found[1]})]
-    place: Any = call.get(path[0]) if len(path) == 1 else None
-    if isinstance(place, list) and last.isdigit():
-        words = cast("list[Any]", place)
-        return [next_call(tool, **{**call, path[0]: [*words[: int(last)], found[1], *words[int(last) + 1 :]]})]
-    if isinstance(place, dict) and last in place:
-        named = {found[1] if name == last else name: value for name, value in cast("JsonObject", place).items()}
-        return [next_call(tool, **{**call, path[0]: named})]
-    return []
+    *path, last = (error.argument or "").split("/")
+    place: Any = call
+    for part in path:
+        place = _inside(place, part)
+    if _inside(place, last) is None:
+        return []
+    if isinstance(place, list):
+        place[int(last)] = found[1]
+    elif error.got in {last, quoted(last)} and path:
+        _rename(cast("JsonObject", place), last, found[1])
+    else:
+        place[last] = found[1]
+    return [next_call(tool, **call)]
+
+
+def _inside(place: Any, part: str) -> Any:
+    """What stands at a name of an object or at a place of a list; None where there is nothing."""
+    if isinstance(place, dict):
+        return cast("JsonObject", place).get(part)
+    items = cast("list[Any]", place) if isinstance(place, list) else []
+    return items[int(part)] if part.isdecimal() and int(part) < len(items) else None
+
+
+def _rename(place: JsonObject, old: str, new: str) -> None:
+    """Give one entry another name, where it stands."""
+    entries = [(new if name == old else name, value) for name, value in place.items()]
+    place.clear()
+    place.update(entries)
 
 
 def _fits(manifest: Manifest, call: JsonObject) -> bool:

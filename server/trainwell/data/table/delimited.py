@@ -34,6 +34,7 @@ LONGEST_RECORD_BYTES = 1 << 23
 csv.field_size_limit(LONGEST_RECORD_BYTES)  # the module's own limit is 128 KB
 _BOM = b"\xef\xbb\xbf"
 _QUOTE, _NEWLINE, _RETURN = 34, 10, 13
+_LINE_ENDS = "Save the file with \\n at the end of each line."
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,10 @@ def survey(path: Path, *, whole: bool = True) -> Dialect:
         notes.append("Quotation marks stand loose inside fields and were read as part of the text.")
     records -= skipped + int(has_header)
     if records < 1:
-        raise TrainwellError("header_only", "The file has a header and no rows.", argument="source", got=path.name)
+        raise TrainwellError(
+            "header_only", "The file has a header and no rows.", argument="source", got=path.name,
+            hint="Add the rows below it, or name another file.",
+        )  # fmt: skip
     return Dialect(separator, tuple(names), has_header, skipped, records, quotes, tuple(notes), multiline, about)
 
 
@@ -153,7 +157,7 @@ def _first_record(text: str, separator: str, path: Path) -> list[str]:
     except csv.Error as error:
         raise TrainwellError(
             "bad_line_ends", "The first line holds a carriage return (\\r) or an endless field.", argument="source",
-            got=path.name, allowed="lines that end in \\n or \\r\\n",
+            got=path.name, allowed="lines that end in \\n or \\r\\n", hint=_LINE_ENDS,
         ) from error  # fmt: skip
 
 
@@ -176,8 +180,9 @@ def _sample(path: Path) -> tuple[str, bool]:
             raise _not_utf8(f"The file is written in {codec}.")
     if b"\n" not in head and b"\r" in head:
         raise TrainwellError(
-            "bad_line_ends", "The lines end in \\r alone.", argument="source", got=path.name, allowed="\\n or \\r\\n"
-        )
+            "bad_line_ends", "The lines end in \\r alone.", argument="source", got=path.name, allowed="\\n or \\r\\n",
+            hint=_LINE_ENDS,
+        )  # fmt: skip
     if not complete and b"\n" in head:
         head = head[: head.rfind(b"\n") + 1]
     return head.removeprefix(_BOM).decode("utf-8", errors="replace"), complete
