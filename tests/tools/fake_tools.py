@@ -1,6 +1,6 @@
 """Two small tools over a manifest of their own, for tests of what lies between a client and a tool."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -78,10 +78,16 @@ class FakeWorkspace:
     root: Path
 
 
+class EmptyStore:
+    def newest(self, _):
+        return []
+
+
 @dataclass(frozen=True)
 class FakeServices:
     workspace: FakeWorkspace
     manifest: Manifest
+    store: EmptyStore = field(default_factory=EmptyStore)
     progress: Any = None
 
     def with_progress(self, progress):
