@@ -78,6 +78,7 @@ def known_words() -> frozenset[str]:
         | spoken("data")
         | spoken("evaluation")
         | spoken("store")
+        | spoken("training")
     )
 
 
