@@ -78,8 +78,8 @@ def _own_loops(to: Collection) -> None:
     to.healthy("loop over oscillations", Loop(
         tensors("oscillations"), "series", lambda: Steps(nn.GRU), settings={"lr": 5e-3, "epochs": 15}))  # fmt: skip
     to.healthy("loop by attention with warm-up", Loop(
-        tensors("oscillations"), "series", Attention,
-        settings={"lr": 1.5e-3, "epochs": 15, "warmup": 0.2, "batch_size": 32}))  # fmt: skip
+        tensors("oscillations", limit=480), "series", Attention,
+        settings={"lr": 1.5e-3, "epochs": 12, "warmup": 0.2, "batch_size": 32}))  # fmt: skip
 
 
 def _shifted(picture: Tensor) -> Tensor:
@@ -121,7 +121,7 @@ def _odd_by_tools(to: Collection) -> None:
 def _odd_by_python(to: Collection) -> None:
     mlp = {"epochs": 15, "lr": 4e-3}
     to.healthy("much noise on pictures", Program(
-        tensors("mnist"), "image", "cnn", pixels(), read_anew(_noisy), {"epochs": 20, "lr": 4e-3}))  # fmt: skip
+        tensors("mnist"), "image", "cnn", pixels(), read_anew(_noisy), {"epochs": 10, "lr": 4e-3}))  # fmt: skip
     to.healthy("a body that is frozen on purpose", Program(
         tensors("clusters"), "tabular", "mlp", _random_features, shuffled, {"epochs": 25, "lr": 0.01}))  # fmt: skip
     to.healthy("dropout of a half", Program(

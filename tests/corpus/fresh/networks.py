@@ -70,18 +70,18 @@ class Steps(nn.Module):
 
 
 class Attention(nn.Module):
-    """Blocks of attention with the norm behind each branch, as they were first made."""
+    """Blocks of attention over pairs of steps, with the norm behind each branch, as they were first made."""
 
-    def __init__(self, width: int = 32, depth: int = 6, *, norm_first: bool = False) -> None:
+    def __init__(self, width: int = 24, depth: int = 6, *, norm_first: bool = False) -> None:
         super().__init__()
-        self.inward = nn.Linear(2, width)
-        self.places = nn.Parameter(0.1 * torch.randn(50, width))
+        self.inward = nn.Linear(4, width)
+        self.places = nn.Parameter(0.1 * torch.randn(25, width))
         block = nn.TransformerEncoderLayer(width, 4, 4 * width, 0.0, batch_first=True, norm_first=norm_first)
         self.blocks = nn.TransformerEncoder(block, depth, enable_nested_tensor=False)
         self.head = nn.Linear(width, 4)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.blocks(self.inward(x) + self.places).mean(1))
+        return self.head(self.blocks(self.inward(x.reshape(-1, 25, 4)) + self.places).mean(1))
 
 
 class HalfUsed(nn.Module):
