@@ -73,6 +73,14 @@ def test_wrong_labels_are_counted_about_as_often_as_they_are():
     assert facts(x, y)["data.wrong_labels"] == pytest.approx(0.2, abs=0.07)
 
 
+def test_classes_that_overlap_are_not_taken_for_wrong_labels():
+    random = np.random.default_rng(1)
+    y = random.integers(0, 2, 900)
+    x = random.normal(size=(900, 6)) + 0.8 * y[:, None]
+
+    assert facts(x, y)["data.wrong_labels"] < 0.08
+
+
 def test_targets_that_do_not_belong_to_their_rows_cannot_be_told():
     x, y = rows("digits")
 

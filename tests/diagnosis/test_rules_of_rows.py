@@ -17,7 +17,8 @@ FACTS = {
     "data.label_runs": 0.1, "data.label_chance": 0.1, "data.copies": 0.0, "data.shift": 0.0,
     "data.shifted_columns": 0.0, "data.scale_ratio": 1.0, "data.rescaled_columns": 0.0, "data.signal": 0.95,
     "data.signal_validation": 0.95, "data.signal_others": 0.9, "data.signal_renamed": 0.95, "data.wrong_labels": 0.01,
-    "data.sure_rows": 0.85, "data.best_column": "c7", "data.best_column_tells": 0.3, "data.next_column_tells": 0.28,
+    "data.wrong_labels_validation": 0.01, "data.wrong_by_chance": 0.9, "data.sure_rows": 0.85,
+    "data.best_column": "c7", "data.best_column_tells": 0.3, "data.next_column_tells": 0.28,
     "data.train_classes": [120] * 10,
 }  # fmt: skip
 DATA = {"task": "classification", "num_classes": 10, "train_rows": 1200, "validation_rows": 300, "baseline": 0.1,
@@ -186,6 +187,26 @@ def test_what_follows_from_a_root_is_told_with_it():
 
     assert root.code == "memorised_noise"
     assert "overfitting" in root.also
+
+
+def test_mistakes_in_both_parts_show_in_the_score_as_well():
+    both = {"wrong_labels": 0.25, "wrong_labels_validation": 0.24}
+
+    assert [one.code for one in diagnose(trace(facts=both, train=0.75, score=0.72))] == ["label_noise"]
+    assert diagnose(trace(facts=both, train=0.96, score=0.95)) == [], "a good score shows that neighbours err"
+
+
+def test_neighbours_that_know_no_more_than_the_commonest_class_do_not_speak_of_labels():
+    overlap = {"wrong_labels": 0.15, "wrong_labels_validation": 0.15, "wrong_by_chance": 0.16}
+
+    codes = {one.code for one in diagnose(trace(facts=overlap, train=0.85, score=0.85))}
+    assert not codes & {"label_noise", "memorised_noise"}
+
+
+def test_a_rare_class_is_missed_beside_the_others_also_where_validation_has_many_of_it():
+    found = diagnose(trace(facts={"train_classes": [300, 300, 12]}, recalls=[0.97, 0.95, 0.3], data={"num_classes": 3}))
+
+    assert [one.code for one in found] == ["class_imbalance"]
 
 
 def test_the_rank_correlation_knows_order_and_ties():

@@ -163,6 +163,35 @@ def test_inputs_on_a_wild_scale_are_found_in_the_first_rows():
     assert watch.trace().facts["data.input_std"] > 1000
 
 
+def test_a_clip_in_every_step_shows_in_norms_that_are_all_alike():
+    def clipped(made):
+        optimizer = torch.optim.SGD(made.parameters(), 1e-2)
+        optimizer.register_step_pre_hook(clip)
+        return optimizer
+
+    def clip(optimizer, *_):
+        nn.utils.clip_grad_norm_(optimizer.param_groups[0]["params"], 1e-3)
+
+    assert Loop(optimizer=clipped, epochs=6).findings()[1][0] == "clip_too_small"
+
+
+def test_a_loss_that_climbs_in_every_epoch_under_short_steps_is_raised():
+    def turned(made):
+        optimizer = torch.optim.Adam(made.parameters(), 2e-2)
+        optimizer.register_step_pre_hook(turn)
+        return optimizer
+
+    def turn(optimizer, *_):
+        for weight in optimizer.param_groups[0]["params"]:
+            weight.grad.neg_()
+
+    loop = Loop(
+        model=lambda: nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10)), optimizer=turned, epochs=6
+    )
+
+    assert loop.findings()[1][0] == "wrong_sign"
+
+
 def test_a_target_that_broadcasts_is_found():
     loop = Loop(model=lambda: nn.Sequential(nn.Linear(64, 16), nn.ReLU(), nn.Linear(16, 1)), loss=nn.MSELoss())
     with (
@@ -216,7 +245,8 @@ def test_a_loss_that_is_not_finite_names_the_rows_of_its_batch(capsys):
     assert watch.bad_batch["weights_not_finite"] == ["0.weight", "0.bias", "1.weight", "1.bias", "4.weight", "4.bias"]
     (place,) = watch.bad_batch["rows"]
     assert f"row {place} of the batch" in watch.findings()[0].cause
-    assert told[0].code == "non_finite_loss"
+    assert told[0].code == "non_finite_inputs"
+    assert "non_finite_loss" in told[0].also
     assert capsys.readouterr().err == ""
 
 

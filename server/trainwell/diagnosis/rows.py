@@ -24,10 +24,12 @@ if TYPE_CHECKING:
 OWN_NETWORKS = ("module", "python")
 # How far below cheap neighbours a network's validation score may stay, as a share of the way from guessing.
 BEHIND = 0.04
-# Rows whose neighbours agree must be this share of all before what they say of labels counts.
-SURE_ROWS = 0.3
-# Share of wrong labels from which they matter.
-WRONG_LABELS = 0.08
+# Share of wrong labels from which they matter, and of what chance would give from which neighbours tell nothing.
+WRONG_LABELS, BY_CHANCE = 0.08, 0.8
+# Validation labels are right where at most this share of the training's mistakes is found among them.
+FAR_FEWER = 0.5
+# A network that has learnt what is right comes so near to the share of right labels, and no more than so far above.
+SHORT_OF_RIGHT, ABOVE_RIGHT = 0.2, 1 / 3
 # Epochs that say how well a run does: the best of them, since that one is kept.
 _SCORES = ("val_accuracy", "val_f1", "val_r2")
 
@@ -104,9 +106,28 @@ def is_at_chance(trace: Trace, within: float = 0.15) -> bool:
 
 
 def wrong_labels(trace: Trace) -> float | None:
-    """Share of labels that neighbours agree to be wrong, where it is large enough to matter."""
-    share, sure = fact(trace, "wrong_labels"), fact(trace, "sure_rows")
-    return share if share is not None and sure is not None and sure >= SURE_ROWS and share >= WRONG_LABELS else None
+    """Share of training labels that are wrong, where it is large enough to matter.
+
+    Sure neighbours contradict it, and either hardly any of validation, or the network agrees: where both parts have
+    mistakes it scores about as many rows as are right. A better score shows that neighbours are at fault, a far lower
+    one that the network has learnt too little to say anything.
+    """
+    share, others = fact(trace, "wrong_labels"), fact(trace, "wrong_labels_validation")
+    by_chance = fact(trace, "wrong_by_chance")
+    if share is None or share < WRONG_LABELS or share > BY_CHANCE * (by_chance or 1.0):
+        return None
+    if only_training_is_wrong(trace):
+        return share
+    reached = max(finite(trace, "val_accuracy"), default=None)
+    if others is None or reached is None:
+        return None
+    return share if 1 - share - SHORT_OF_RIGHT <= reached <= 1 - share + ABOVE_RIGHT * share else None
+
+
+def only_training_is_wrong(trace: Trace) -> bool:
+    """Whether neighbours contradict training labels much more often than those of validation."""
+    share, others = fact(trace, "wrong_labels"), fact(trace, "wrong_labels_validation")
+    return share is not None and others is not None and share - others >= WRONG_LABELS and others <= FAR_FEWER * share
 
 
 def learns_wrong_labels(trace: Trace) -> bool:

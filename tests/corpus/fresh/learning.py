@@ -80,8 +80,6 @@ def _signals(fault: Callable[..., None]) -> None:
 def _weights(fault: Callable[..., None]) -> None:
     fault("weights pulled to zero", twin="loop over clusters by sgd", causes="weight_decay_too_strong",
           change=lambda job: job.changed(train={"weight_decay": 0.15}))  # fmt: skip
-    fault("digits pulled to zero", twin="mnist in Python", causes="weight_decay_too_strong",
-          change=lambda job: job.changed(train={"weight_decay": 1.0, "lr": 0.02, "epochs": 20}))  # fmt: skip
     fault("convolutions frozen by mistake", twin="mnist in Python", causes="frozen_parameters", mends=False,
           change=lambda job: job.changed(network=pixels(change=networks.frozen_body)))  # fmt: skip
     fault("an optimizer of the head alone", twin="loop over mnist", causes="parameters_not_optimised", mends=False,

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 # Rows that are compared with each other, and of validation with them.
 ROWS, JUDGED = 1000, 500
-FEWEST = 40
-# Neighbours that are asked, and how many must agree on a label to be sure.
-NEIGHBOURS, AGREE = 10, 8
+FEWEST, FEWEST_OTHERS = 40, 15
+# Neighbours that are asked, and the share of the rows whose neighbours agree most, which are sure.
+NEIGHBOURS, SURE = 10, 0.15
 # Weight of the ridge, over the rows.
 RIDGE = 0.1
 # Cells that a column's range is cut into, with as many rows in each.
@@ -76,14 +76,15 @@ def _of_classes(classes: int, rows: _Rows) -> dict[str, Any]:
     votes = _votes(rows.target[_nearest(rows.points)], classes)
     here = _skill((votes.argmax(axis=1) == rows.target).mean(), base)
     plane = _skill((_plane(rows.points, np.eye(classes)[rows.target]).argmax(axis=1) == rows.target).mean(), base)
-    there = _votes(rows.target[_nearest(rows.points, rows.others)], classes).argmax(axis=1)
+    other_votes = _votes(rows.target[_nearest(rows.points, rows.others)], classes)
+    there = other_votes.argmax(axis=1)
     common = np.bincount(rows.other_target, minlength=classes).max() / len(rows.other_target)
     return {
         "data.signal": max(here, plane),
         **_among(rows, classes, common),
         "data.signal_validation": _skill((there == rows.other_target).mean(), common),
         "data.signal_renamed": _skill(_renamed(there, rows.other_target, classes), common),
-        **_wrong(votes, rows.target),
+        **_wrong(votes, rows.target, other_votes, rows.other_target),
     }
 
 
@@ -134,17 +135,31 @@ def _renamed(told: Array, labels: Array, classes: int) -> float:
     return right / len(labels)
 
 
-def _wrong(votes: Array, labels: Array) -> dict[str, Any]:
-    """`wrong_labels`: of the rows whose neighbours nearly all bear one label, the share that bears another.
+def _wrong(votes: Array, labels: Array, other_votes: Array, other_labels: Array) -> dict[str, Any]:
+    """`wrong_labels`: of the rows whose neighbours agree most, the share that bears another label than they.
 
-    Where classes overlap neighbours do not agree, so such rows do not count. A wrong label is one that neighbours
-    would have had as well, so this share is that of wrong labels.
+    Mistakes in labelling are as common where classes lie apart as where they overlap. So rows whose neighbours agree
+    most show mistakes, and hardly any overlap: this share is that of wrong labels. `wrong_by_chance` is what it would
+    be if neighbours told nothing, `wrong_labels_validation` the share among validation rows whose neighbours, taken
+    from training, agree as much: overlap is the same there, mistakes of the training labels are not.
     """
-    sure = votes.max(axis=1) >= AGREE
-    if sure.sum() < FEWEST:
+    most = votes.max(axis=1)
+    count = max(FEWEST, int(SURE * len(most)))
+    if len(most) < count:
         return {}
-    wrong = sure & (votes.argmax(axis=1) != labels)
-    return {"data.wrong_labels": float(wrong.sum() / sure.sum()), "data.sure_rows": float(sure.mean())}
+    enough = np.sort(most)[-count]
+    sure, others = most >= enough, other_votes.max(axis=1) >= enough
+    told = votes.argmax(axis=1)[sure]
+    shares = np.bincount(labels, minlength=votes.shape[1]) / len(labels)
+    found = {
+        "data.wrong_labels": float((told != labels[sure]).mean()),
+        "data.wrong_by_chance": float(1 - shares[told].mean()),
+        "data.sure_rows": float(sure.mean()),
+    }
+    if others.sum() >= FEWEST_OTHERS:
+        wrong = other_votes.argmax(axis=1)[others] != other_labels[others]
+        found["data.wrong_labels_validation"] = float(wrong.mean())
+    return found
 
 
 def _of_values(prepared: PreparedData, rows: _Rows) -> dict[str, Any]:

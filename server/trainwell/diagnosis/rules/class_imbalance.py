@@ -8,6 +8,7 @@ Source: reference/diagnosis.md, row 27 (ratio > 10, SageMaker and mlloop; and ba
 
 from __future__ import annotations
 
+from statistics import median
 from typing import TYPE_CHECKING
 
 from trainwell.contract.findings import Finding
@@ -24,8 +25,8 @@ EXPLAINS = POOR
 
 # Rows of the largest class over those of a rare one.
 RATIO = 10.0
-# Recall of a rare class that is too low, and how far the mean recall may lie below accuracy.
-MISSED, BELOW = 0.6, 0.12
+# Recall of a rare class that is too low, and how far it may lie below that of the other classes.
+MISSED, BELOW = 0.6, 0.25
 
 
 def check(trace: Trace) -> Finding | None:
@@ -37,7 +38,8 @@ def check(trace: Trace) -> Finding | None:
     missed = [recall for place in rare if (recall := recalls[place]) is not None]
     known = [recall for recall in recalls if recall is not None]
     accuracy = next((one.val_accuracy for one in reversed(trace.epochs) if one.val_accuracy is not None), None)
-    if not missed or accuracy is None or min(missed) > MISSED or sum(known) / len(known) > accuracy - BELOW:
+    others = [recall for place, recall in enumerate(recalls) if recall is not None and place not in rare]
+    if not missed or not others or accuracy is None or min(missed) > min(MISSED, median(others) - BELOW):
         return None
     if trace.config.get("class_weights") == "balanced":
         return None

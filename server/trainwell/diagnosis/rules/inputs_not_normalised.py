@@ -45,7 +45,7 @@ def check(trace: Trace) -> Finding | None:
         cause="Inputs on a scale that networks learn slowly from. Standardise them with the mean and deviation of the "
         "training rows (the same for validation), or begin the network with a batch norm.",
         confidence=0.9,
-        cost="Score: neighbours on standardised numbers do better than this network.",
+        cost="Score: the same network on standardised numbers learns faster and gets further.",
         evidence=shown({
             "input_std": fact(trace, "input_std"), "column_std_largest": fact(trace, "column_std_largest"),
             "column_std_median": fact(trace, "column_std_median"), "column_offset": fact(trace, "column_offset"),

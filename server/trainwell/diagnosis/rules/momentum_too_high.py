@@ -20,21 +20,25 @@ if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
 
 EXPLAINS = ("learning_rate_too_high", "oscillation", "divergence", "loss_spikes", "plateau", "underfitting",
-            "non_finite_loss")  # fmt: skip
+            "non_finite_loss", "overfitting", "stopped_too_early")  # fmt: skip
 HIGH = 0.985
+# Validation loss at the end over its lowest, from which the run has swung past a minimum.
+THROWN_BACK = 1.5
 
 
 def check(trace: Trace) -> Finding | None:
     """Judge by the momentum of a run that goes badly; our own optimizers have .9."""
     momentum = number(trace.config, "momentum")
-    if momentum is None or momentum < HIGH or not is_poor(trace):
+    val = finite(trace, "val_loss")
+    thrown_back = bool(val) and (recent(val) or 0.0) > THROWN_BACK * min(val)
+    if momentum is None or momentum < HIGH or not (is_poor(trace) or thrown_back):
         return None
     return Finding(
         code="momentum_too_high",
         severity="warning",
         symptom=f"The loss does not settle: it is {rounded(recent(finite(trace, 'train_loss')))} in the last epochs.",
         cause=f"Momentum {rounded(momentum)} carries each gradient through {1 / max(1 - momentum, 1e-6):.0f} steps.",
-        confidence=0.8,
+        confidence=0.85 if is_poor(trace) else 0.7,
         evidence=rounded_facts(momentum=momentum, epochs=epochs_of(trace)),
         cost="The weights swing past every minimum.",
         fixes=(by_hand("Set momentum to 0.9.", "The waves die down within two epochs."),),

@@ -25,11 +25,15 @@ EXPLAINS = (*POOR, *WILD)
 def check(trace: Trace) -> Finding | None:
     """Judge by the share of rows and of targets that are not finite."""
     rows, targets = fact(trace, "nonfinite_rows") or 0.0, fact(trace, "nonfinite_targets") or 0.0
-    if rows <= 0 and targets <= 0:
+    of_step = step_evidence(trace)
+    seen = {name: of_step.get(f"{name}_finite") is False for name in ("inputs", "target")}
+    if rows <= 0 and targets <= 0 and not any(seen.values()):
         return None
     where = f"a share of {rounded(rows)} of the rows (column {named(trace, 'nonfinite_column')})" if rows else ""
     proven = proven_cause(trace)
     also = f"a share of {rounded(targets)} of the targets" if targets else ""
+    if not (where or also):
+        where = f"the {'inputs' if seen['inputs'] else 'targets'} of the batch of step {of_step.get('first_bad_step')}"
     return Finding(
         code="non_finite_inputs",
         severity="critical",
@@ -42,5 +46,5 @@ def check(trace: Trace) -> Finding | None:
         evidence=shown({
             "rows": rows, "targets": targets, "first_row": fact(trace, "nonfinite_first"),
             "rows_looked_at": fact(trace, "rows_looked_at"),
-        }) | step_evidence(trace) | ({"likely_cause": proven[0]} if proven else {}),
+        }) | of_step | ({"likely_cause": proven[0]} if proven else {}),
     )  # fmt: skip

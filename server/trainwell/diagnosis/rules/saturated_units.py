@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from trainwell.contract.findings import Finding
 from trainwell.diagnosis.repair import fixes, model_fix
+from trainwell.diagnosis.rows import possible_fit, stays_behind
 from trainwell.diagnosis.settings import is_mlp
 from trainwell.diagnosis.signals import rounded_facts
 from trainwell.diagnosis.signs import by_hand, by_name, is_poor, largest, steps_of
@@ -26,16 +27,22 @@ EXPLAINS = (
     "not_learning",
     "learning_rate_too_low",
     "oscillation",
+    "overfitting",
 )
 # Share of a layer's outputs at the ends of its range, at the first step and over all looks.
 SATURATED = 0.5
+# How far validation may lie below what neighbours tell in a network that learns its rows by heart all the same.
+FAR_BEHIND = 0.2
 
 
 def check(trace: Trace) -> Finding | None:
     """Judge by the share of outputs at the ends, at the start and on the way."""
     first = largest(by_name(trace.signals[:1], "saturated"))
     usual = largest(by_name(trace.signals, "saturated"))
-    if first is None or usual is None or min(first[1], usual[1]) < SATURATED or not is_poor(trace):
+    if first is None or usual is None or min(first[1], usual[1]) < SATURATED:
+        return None
+    by_heart = possible_fit(trace) is not None and stays_behind(trace, FAR_BEHIND)
+    if not (is_poor(trace) or by_heart):
         return None
     layer, share = usual
     return Finding(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 EXPLAINS = ("plateau", "underfitting", "not_learning", "learning_rate_too_low", "too_few_epochs")
 # Share of the peak that is next to nothing, and share of the epochs that may be spent there.
-NOTHING, MOST = 0.02, 0.5
+NOTHING, MOST = 0.05, 0.4
 FEWEST = 5
 
 
@@ -38,7 +38,7 @@ def check(trace: Trace) -> Finding | None:
     return Finding(
         code="schedule_ends_too_early",
         severity="warning",
-        symptom=f"In {idle:.0%} of the epochs the rate was below a fiftieth of its peak {rounded(peak)}.",
+        symptom=f"In {idle:.0%} of the epochs the rate was below a twentieth of its peak {rounded(peak)}.",
         cause="The warm-up takes most of the run." if early else "The schedule has fallen long before the end.",
         confidence=0.85,
         evidence=rounded_facts(idle=idle, lr_peak=peak, lr_first=rates[0], lr_last=rates[-1], epochs=epochs_of(trace)),

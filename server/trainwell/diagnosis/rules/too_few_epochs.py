@@ -9,13 +9,14 @@ Source: reference/diagnosis.md, row 49 (fewer than 100 updates; batch >= n / 2).
 from __future__ import annotations
 
 import math
+from statistics import median
 from typing import TYPE_CHECKING
 
 from trainwell.contract.findings import Finding, Fix
 from trainwell.diagnosis.repair import fixes, train_fix
 from trainwell.diagnosis.rows import fact, shown, stays_behind, validation_fit
 from trainwell.diagnosis.settings import FEW_UPDATES, STILL_FALLING, held_back_by, lr_is_high, lr_is_low, number
-from trainwell.diagnosis.signals import finite, late_progress, num_updates
+from trainwell.diagnosis.signals import RECENT_EPOCHS, finite, late_progress, num_updates
 
 if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
@@ -41,7 +42,7 @@ def check(trace: Trace) -> Finding | None:
         return None
     if lr_is_low(trace) or lr_is_high(trace) or held_back_by(trace) is not None:
         return None
-    if not _still_learning(trace) or not stays_behind(trace):
+    if not _still_learning(trace) or not (short or _validation_gains(trace)) or not stays_behind(trace):
         return None
     return Finding(
         code="too_few_epochs",
@@ -69,6 +70,15 @@ def _still_learning(trace: Trace) -> bool:
     losses, val = finite(trace, "train_loss"), finite(trace, "val_loss")
     best_late = not val or val.index(min(val)) >= len(val) - max(1, len(val) // 4) - 1
     return best_late and (len(losses) < 2 or losses[-1] < losses[0])
+
+
+def _validation_gains(trace: Trace) -> bool:
+    """Whether the loss of validation still fell, where it was measured: training alone falls for ever."""
+    losses = finite(trace, "val_loss")
+    if len(losses) < 2 * RECENT_EPOCHS:
+        return True
+    before = median(losses[-2 * RECENT_EPOCHS : -RECENT_EPOCHS])
+    return median(losses[-RECENT_EPOCHS:]) < (1 - STILL_FALLING) * before
 
 
 def _batch_is_large(trace: Trace) -> bool:

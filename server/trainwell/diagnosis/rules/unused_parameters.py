@@ -11,19 +11,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from trainwell.contract.findings import Finding
-from trainwell.diagnosis.signals import rounded_facts
+from trainwell.diagnosis.signals import GOOD_FIT, fit, long_enough, rounded_facts
 from trainwell.diagnosis.signs import by_hand, is_poor, named, shown
 
 if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
 
-EXPLAINS = ("plateau", "underfitting", "not_learning")
+EXPLAINS = ("plateau", "underfitting", "not_learning", "too_few_epochs", "no_nonlinearity")
 
 
 def check(trace: Trace) -> Finding | None:
-    """Judge by tensors without a gradient, in a run that fits badly."""
+    """Judge by tensors without a gradient, in a run that fits less than well."""
     names = named(trace, "no_gradient")
-    if not names or not is_poor(trace):
+    fitted = fit(trace)
+    falls_short = fitted is not None and fitted < GOOD_FIT and long_enough(trace)
+    if not names or not (is_poor(trace) or falls_short):
         return None
     return Finding(
         code="unused_parameters",

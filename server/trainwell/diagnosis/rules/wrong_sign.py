@@ -8,13 +8,14 @@ Source: reference/diagnosis.md, row 5.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from trainwell.contract.findings import Finding
 from trainwell.contract.text import rounded
 from trainwell.diagnosis.settings import lr_is_high
 from trainwell.diagnosis.signals import finite, rounded_facts
-from trainwell.diagnosis.signs import EARLY_STEPS, by_hand, by_name, losses, rises_with_steps, steps_of
+from trainwell.diagnosis.signs import EARLY_STEPS, by_hand, by_name, losses, rises_with_steps, steps_of, typical_update
 
 if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
@@ -23,8 +24,8 @@ EXPLAINS = ("divergence", "learning_rate_too_high", "non_finite_loss", "explodin
             "underfitting", "missing_warmup", "missing_zero_grad", "bad_initialisation")  # fmt: skip
 # How straight the loss rises over the first looks, and by how much at least over all of them.
 STRAIGHT, RISE = 0.8, 1.05
-# Updates that are not too long.
-ORDINARY = 3e-2
+# Updates that are not too long; and short ones, in which a loss that rises in each of so many epochs is raised.
+ORDINARY, SHORT, FEWEST_RISES = 3e-2, 1e-2, 3
 
 
 def check(trace: Trace) -> Finding | None:
@@ -32,13 +33,20 @@ def check(trace: Trace) -> Finding | None:
     early = [look for look in trace.signals if look.step < EARLY_STEPS]
     first, values = losses(early), finite(trace, "train_loss")
     moved = max(by_name(early, "update_ratios").values(), default=0.0)
-    if len(first) < EARLY_STEPS - 2 or not 0 < moved < ORDINARY or lr_is_high(trace):
+    steady = (
+        len(values) > FEWEST_RISES
+        and len(first) > 0
+        and values[0] >= first[0]
+        and all(b > a for a, b in pairwise(values))
+    )
+    climbs = steady and (typical_update(trace) or ORDINARY) < SHORT
+    if len(first) < EARLY_STEPS - 2 or not (0 < moved < ORDINARY or climbs) or lr_is_high(trace):
         return None
     told = trace.facts.get("maximises") is True
     rises = rises_with_steps(first) > STRAIGHT and first[-1] > RISE * first[0] > 0
     onward = bool(losses(trace.signals)) and losses(trace.signals)[-1] >= first[-1]
     epochs = len(values) > 1 and values[-1] > values[0] and values[0] >= first[0]
-    if not (told or (rises and onward and epochs)):
+    if not (told or climbs or (rises and onward and epochs)):
         return None
     return Finding(
         code="wrong_sign",
