@@ -154,8 +154,10 @@ def _odd_by_python(to: Collection) -> None:
         tensors("photographs"), "image", "cnn", pixels(3, 4, norm=True), shuffled,
         {"epochs": 10, "lr": 0.02, "optimizer": "sgd"}))  # fmt: skip
 
-    to.healthy("weights pulled to zero, which does no harm", Program(
-        tensors("mnist"), "image", "cnn", pixels(), shuffled, {"epochs": 20, "lr": 0.02, "weight_decay": 1.0}))  # fmt: skip
+    to.healthy(
+        "weights pulled to zero, which does no harm",
+        Program(tensors("mnist"), "image", "cnn", pixels(), shuffled, {"epochs": 20, "lr": 0.02, "weight_decay": 1.0}),
+    )
 
 
 def _odd_loops(to: Collection) -> None:
