@@ -136,6 +136,17 @@ def test_class_numbers_taken_for_a_quantity_are_shared_by_neighbours():
     assert not facts(*rows("diabetes"))["data.target_codes"]
 
 
+def test_a_rare_class_that_can_be_told_is_a_signal_though_accuracy_does_not_show_it():
+    random = np.random.default_rng(0)
+    x = random.normal(size=(1300, 6))
+    risk = x[:, 0] + 0.5 * x[:, 1] + 1.8 * random.normal(size=len(x))
+    rare = (risk > np.quantile(risk, 0.88)).astype(int)
+
+    assert facts(x, rare)["data.signal"] < 0.1
+    assert facts(x, rare)["data.signal_balanced"] > 0.15
+    assert facts(x, random.permutation(rare))["data.signal_balanced"] == 0
+
+
 def test_a_few_values_that_are_all_of_the_variance_are_no_long_tail():
     x, y = rows("diabetes")
     y = y.astype(np.float64)

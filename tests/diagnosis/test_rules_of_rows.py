@@ -189,6 +189,13 @@ def test_what_follows_from_a_root_is_told_with_it():
     assert "overfitting" in root.also
 
 
+def test_a_rare_class_that_can_be_told_is_no_sign_of_targets_mixed_up():
+    known = {"signal": 0.0, "signal_validation": 0.0, "signal_balanced": 0.3}
+    found = diagnose(trace(facts=known, train=0.15, score=0.1))
+
+    assert "labels_misaligned" not in [one.code for one in found]
+
+
 def test_mistakes_in_both_parts_show_in_the_score_as_well():
     both = {"wrong_labels": 0.25, "wrong_labels_validation": 0.24}
 

@@ -75,12 +75,14 @@ def _of_classes(classes: int, rows: _Rows) -> dict[str, Any]:
     base = np.bincount(rows.target, minlength=classes).max() / len(rows.target)
     votes = _votes(rows.target[_nearest(rows.points)], classes)
     here = _skill((votes.argmax(axis=1) == rows.target).mean(), base)
-    plane = _skill((_plane(rows.points, np.eye(classes)[rows.target]).argmax(axis=1) == rows.target).mean(), base)
+    scores = _plane(rows.points, np.eye(classes)[rows.target])
+    plane = _skill((scores.argmax(axis=1) == rows.target).mean(), base)
     other_votes = _votes(rows.target[_nearest(rows.points, rows.others)], classes)
     there = other_votes.argmax(axis=1)
     common = np.bincount(rows.other_target, minlength=classes).max() / len(rows.other_target)
     return {
         "data.signal": max(here, plane),
+        "data.signal_balanced": max(_balanced(votes, rows.target), _balanced(scores, rows.target)),
         **_among(rows, classes, common),
         "data.signal_validation": _skill((there == rows.other_target).mean(), common),
         "data.signal_renamed": _skill(_renamed(there, rows.other_target, classes), common),
@@ -107,6 +109,27 @@ def _votes(labels: Array, classes: int) -> Array:
 def _skill(right: float, base: float) -> float:
     """Share of the way from the commonest class (0) to always right (1)."""
     return float((right - base) / (1 - base)) if base < 1 else 0.0
+
+
+def _balanced(scores: Array, labels: Array) -> float:
+    """Skill where every class counts alike: 0 is guessing, 1 always right; less two standard errors, at least 0.
+
+    Where one class is common, always naming it is hard to beat by accuracy although the others can be told. So each
+    score is taken beside its mean: the class that a row speaks for more than others do.
+
+    Args:
+        scores: (rows, classes), more for likelier classes.
+        labels: (rows,).
+    """
+    told = (scores - scores.mean(axis=0)).argmax(axis=1)
+    counts = np.bincount(labels, minlength=scores.shape[1])
+    known = counts > 1
+    if known.sum() < 2:
+        return 0.0
+    right = np.bincount(labels[told == labels], minlength=len(counts))[known] / counts[known]
+    kinds = len(right)
+    error = float(np.sqrt((np.clip(right * (1 - right), 0.05, None) / counts[known]).sum())) / kinds
+    return max(0.0, (float(right.mean()) - 2 * error - 1 / kinds) / (1 - 1 / kinds))
 
 
 def _plane(points: Array, wanted: Array) -> Array:

@@ -40,7 +40,9 @@ def check(trace: Trace) -> Finding | None:
         return None
     if here >= SOME and _alike(trace):
         return _of_validation(trace, here, there)
-    if here > NONE or there > NONE or not is_at_chance(trace):
+    # Where one class is common, nothing beats its share by accuracy, although the others can be told.
+    alike = fact(trace, "signal_balanced") or 0.0
+    if max(here, there, alike) > NONE or not is_at_chance(trace):
         return None
     by_heart = (fit(trace) or 0.0) >= LEARNT
     return _finding(
