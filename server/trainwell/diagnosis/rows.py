@@ -28,8 +28,8 @@ BEHIND = 0.04
 WRONG_LABELS, BY_CHANCE = 0.08, 0.8
 # Validation labels are right where at most this share of the training's mistakes is found among them.
 FAR_FEWER = 0.5
-# A network that has learnt what is right comes so near to the share of right labels, and no more than so far above.
-SHORT_OF_RIGHT, ABOVE_RIGHT = 0.2, 1 / 3
+# A network that has learnt what is right comes so near to the share of right labels, and not above it.
+SHORT_OF_RIGHT = 0.1
 # Epochs that say how well a run does: the best of them, since that one is kept.
 _SCORES = ("val_accuracy", "val_f1", "val_r2")
 
@@ -121,7 +121,7 @@ def wrong_labels(trace: Trace) -> float | None:
     reached = max(finite(trace, "val_accuracy"), default=None)
     if others is None or reached is None:
         return None
-    return share if 1 - share - SHORT_OF_RIGHT <= reached <= 1 - share + ABOVE_RIGHT * share else None
+    return share if 1 - share - SHORT_OF_RIGHT <= reached <= 1 - share else None
 
 
 def only_training_is_wrong(trace: Trace) -> bool:
