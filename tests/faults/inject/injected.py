@@ -116,7 +116,7 @@ def each_step(act):
     state = {"root": None, "step": 0}
 
     def hook(module, inputs):
-        if not torch.is_grad_enabled():
+        if not torch.is_grad_enabled() or not module.training:  # validation, or a look before the first step
             return None
         state["root"] = state["root"] or module
         if module is not state["root"]:
