@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from trainwell import architectures
 from trainwell.architectures._members import MemberDropout
+from trainwell.architectures.tabular import Curves
 from trainwell.contract.errors import TrainwellError
 from trainwell.contract.specs import Shapes, TensorSpec
 
@@ -219,3 +220,25 @@ def test_what_a_member_drops_is_its_own_and_its_mean_stays():
     torch.testing.assert_close(shares, torch.tensor([0.0, 0.5, 0.9]), atol=0.02, rtol=0)
     torch.testing.assert_close(dropped.mean((1, 2)), torch.ones(3), atol=0.06, rtol=0)
     assert torch.equal(layer.eval()(dropped), dropped)
+
+
+def test_curves_are_straight_between_their_knots_and_bend_at_them():
+    torch.manual_seed(0)
+    curves = Curves([(-1.0, 0.0, 2.0), (), (0.0, 0.5, 1.0)], 4)
+    x = torch.zeros(25, 3)
+    x[:, 0] = torch.linspace(-2, 4, 25)
+    lines = curves(x)[:, 3:7]
+    bends = lines.diff(dim=0).diff(dim=0).abs().amax(1) > 1e-5
+    assert x[1:-1, 0][bends].tolist() == [-1.0, 0.0, 2.0]
+
+
+def test_only_numbers_of_a_table_that_has_knots_get_curves_and_few_rows_get_none():
+    bent = TensorSpec(name="x", shape=(3,), knots=((-1.0, 0.0, 1.0), (), (0.0, 0.5, 1.0)))
+    many = TensorSpec(name="categories", shape=(1,), dtype="int64", role="categories", sizes=(90,))
+    shapes = Shapes(inputs=(bent, many), num_outputs=2, rows=2000)
+    settled = architectures.resolve("tabular", {}, shapes)
+    assert (settled["curves"], settled["frequencies"]) == (8, 0)
+    assert architectures.build("tabular", settled, shapes).get_submodule("curves").rise.shape == (2, 2, 8)
+    assert architectures.resolve("tabular", {}, shapes.model_copy(update={"rows": 500}))["curves"] == 0
+    plain = shapes.model_copy(update={"inputs": (bent.model_copy(update={"knots": ()}), many)})
+    assert architectures.resolve("tabular", {}, plain)["frequencies"] == 6

@@ -348,3 +348,21 @@ def test_other_prepared_data_is_encoded_with_its_own_row_numbers(workspace):
     test = data.load_split(workspace, other, "test")
     np.testing.assert_array_equal(encoded.rows, test.rows)
     np.testing.assert_array_equal(encoded.target, test.target)
+
+
+def test_numbers_have_knots_where_their_rows_and_their_rare_values_are_and_nothing_else_has(workspace):
+    random = np.random.default_rng(0)
+    rare = np.where(random.random(600) < 0.05, random.integers(1, 5, 600) * 1000, 0)
+    frame = pl.DataFrame({
+        "size": random.normal(size=600), "gain": rare, "kind": random.choice(["a", "b", "c"], 600),
+        "flag": random.choice(["yes", "no"], 600), "target": random.normal(size=600),
+    })  # fmt: skip
+    frame.write_csv(workspace.root / "knots.csv")
+    prepared = data.prepare(workspace, {"source": "knots.csv", "target": "target"})
+    names, knots = prepared.encoding["inputs"], prepared.inputs[0].knots
+    assert [name for name, some in zip(names, knots, strict=True) if some] == ["size", "gain"]
+    train = data.load_split(workspace, prepared, "train").inputs[0]
+    size, gain = (train[:, names.index(name)] for name in ("size", "gain"))
+    shares = np.histogram(size, knots[names.index("size")])[0] / len(size)
+    assert shares.max() < 0.1
+    np.testing.assert_allclose(knots[names.index("gain")], np.unique(gain), rtol=1e-4)

@@ -19,6 +19,7 @@ from trainwell.tools.export_model import SUFFIXES
 from trainwell.training.portable import read_file
 
 NUMBERS = TensorSpec(name="x", shape=(12,))
+BENT = TensorSpec(name="x", shape=(12,), knots=((-1.0, -0.5, 0.0, 1.5), (), *[(-1.0, 0.0, 1.0)] * 10))
 CATEGORIES = TensorSpec(name="categories", shape=(2,), dtype="int64", role="categories", sizes=(70, 90))
 PICTURES = TensorSpec(name="image", shape=(1, 8, 8), dtype="uint8", role="image", mean=(33.0,), std=(60.0,))
 STEPS = TensorSpec(name="series", shape=(24, 3), role="sequence", sizes=(1,))
@@ -39,6 +40,9 @@ FAMILIES = [
     ("onnx", "gru", (STEPS,), "classification", {}),
     ("onnx", "transformer", (TOKENS, LENGTH), "classification", {}),
     ("onnx", "tabular", (NUMBERS,), "regression", {}),
+    ("onnx", "tabular", (BENT, CATEGORIES), "classification", {}),
+    ("script", "tabular", (BENT,), "regression", {}),
+    ("torch_export", "tabular", (BENT,), "classification", {}),
     ("torch_export", "resnet", (PICTURES,), "classification", {}),
     ("torch_export", "vit", (PICTURES,), "classification", {}),
     ("torch_export", "lstm", (STEPS,), "forecasting", {}),

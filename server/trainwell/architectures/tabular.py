@@ -33,7 +33,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import torch
 from pydantic import Field
@@ -46,6 +46,9 @@ from trainwell.architectures._members import Members, side_by_side
 from trainwell.architectures._stack import Stack
 from trainwell.contract.specs import Recipe, Shapes, Spec
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 ACCEPTS = frozenset({"features", "categories"})
 
 Width = Annotated[int, Field(ge=1, le=1_000_000_000)]
@@ -56,7 +59,7 @@ FEW_ROWS_DROPOUT, DROPOUT = 0.2, 0.1
 # How it learns best: smoothed classes, more decay than others, and few rows seen more often.
 LABEL_SMOOTHING, WEIGHT_DECAY = 0.1, 0.03
 OFTEN_BELOW_ROWS, OFTEN_EPOCHS = 640, 100
-FREQUENCIES = 6
+CURVES, FREQUENCIES = 8, 6
 # More inputs than this are mostly zeros and ones of categories, and cosines of them would only cost time.
 MOST_EMBEDDED_INPUTS = 100
 # Each member costs nearly the time of one network; the first few bring most of the gain.
@@ -76,8 +79,11 @@ class Config(Spec):
     members: int | None = Field(
         default=None, ge=1, le=64, description="Networks side by side whose mean is the answer; by the rows if left out"
     )
+    curves: int | None = Field(
+        default=None, ge=0, le=64, description="Bent lines beside each number of a table; 8 if left out, 0 is none"
+    )
     frequencies: int | None = Field(
-        default=None, ge=0, le=64, description="Cosines beside each input value; 6 if left out, 0 is none"
+        default=None, ge=0, le=64, description="Cosines beside each value; 6 if left out where no curves are, 0 is none"
     )
     frequency_scale: float = Field(
         default=0.15, gt=0, le=10, description="Spread of the frequencies at the start; more follows finer structure"
@@ -115,6 +121,42 @@ class Cosines(nn.Module):
         return torch.cat([x * (self.scale * SCALE_RATE), waves.flatten(1)], dim=1)
 
 
+class Curves(nn.Module):
+    """Numbers beside lines along each that bend at its knots, as the network learns. x: (B, F). Returns: (B, width).
+
+    Args:
+        knots: For each of the F values its knots, ascending; none for one that has no curves.
+        curves: Lines along each value that has knots.
+    """
+
+    start: Tensor
+    slope: Tensor
+    places: Tensor
+
+    def __init__(self, knots: Sequence[Sequence[float]], curves: int) -> None:
+        super().__init__()
+        places = [place for place, some in enumerate(knots) if some]
+        most = max(len(knots[place]) for place in places) - 1
+        start, slope = torch.zeros(len(places), most), torch.zeros(len(places), most)
+        for row, place in enumerate(places):
+            edges = torch.tensor(knots[place])
+            start[row, : len(edges) - 1] = edges[:-1]
+            slope[row, : len(edges) - 1] = 1 / edges.diff()
+        self.register_buffer("places", torch.tensor(places))
+        self.register_buffer("start", start)
+        self.register_buffer("slope", slope)
+        self.scale = nn.Parameter(torch.full((len(knots),), 1 / SCALE_RATE))
+        self.rise = nn.Parameter(torch.empty(len(places), most, curves))
+        nn.init.normal_(self.rise, std=most**-0.5)
+        self.width = len(knots) + len(places) * curves
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class. How far a value has come through each piece, in [0, 1], times the rise of each line in it."""
+        passed = ((x[:, self.places].unsqueeze(2) - self.start) * self.slope).clamp(0, 1)  # (B, columns, pieces)
+        lines = torch.bmm(passed.transpose(0, 1), self.rise).transpose(0, 1)  # (B, columns, curves)
+        return torch.cat([x * (self.scale * SCALE_RATE), lines.flatten(1)], dim=1)
+
+
 def settle(config: Config, shapes: Shapes) -> tuple[Config, list[str]]:
     """Choose what was left out, from the shapes."""
     features = num_features(shapes)
@@ -130,7 +172,13 @@ def settle(config: Config, shapes: Shapes) -> tuple[Config, list[str]]:
         notes.append(f"members {chosen['members']}: networks side by side, whose mean is the answer.")
     if config.dropout is None:
         chosen["dropout"] = FEW_ROWS_DROPOUT if few else DROPOUT
-    if config.frequencies is None:
+    if config.curves is None:
+        chosen["curves"] = CURVES if any(_knots(shapes)) and not few else 0
+        if chosen["curves"]:
+            notes.append(f"curves {CURVES}: each number enters with {CURVES} lines along it that bend as they learn.")
+    if config.frequencies is None and chosen.get("curves", config.curves):
+        chosen["frequencies"] = 0
+    elif config.frequencies is None:
         chosen["frequencies"] = FREQUENCIES if features <= MOST_EMBEDDED_INPUTS and not few else 0
         notes.append(
             f"frequencies {FREQUENCIES}: each input value enters with {FREQUENCIES} cosines of it."
@@ -150,9 +198,13 @@ def build(config: Config, shapes: Shapes) -> nn.Module:
     """Make the network; several inputs are put side by side."""
     first: OrderedDict[str, nn.Module] = OrderedDict()
     width = num_features(shapes)
+    knots = _knots(shapes)
     if config.frequencies:
         first["cosines"] = Cosines(width, config.frequencies, config.frequency_scale)
         width *= 1 + config.frequencies
+    elif config.curves and any(knots):
+        first["curves"] = Curves(knots, config.curves)
+        width = first["curves"].width
     networks = [_layers(config, width, shapes.num_outputs) for _ in range(config.members or 1)]
     if len(networks) == 1:
         return Stack(flat(shapes), OrderedDict([*first.items(), *networks[0].items()]))
@@ -165,6 +217,14 @@ def recipe(_config: Config, shapes: Shapes) -> Recipe:
     smoothing = LABEL_SMOOTHING if shapes.task == "classification" else None
     often = shapes.rows is not None and shapes.rows < OFTEN_BELOW_ROWS
     return Recipe(label_smoothing=smoothing, weight_decay=WEIGHT_DECAY, most_epochs=OFTEN_EPOCHS if often else None)
+
+
+def _knots(shapes: Shapes) -> list[tuple[float, ...]]:
+    """The knots of each value that `flat` gives; none where the data has none."""
+    knots: list[tuple[float, ...]] = []
+    for spec in shapes.inputs:
+        knots += spec.knots or [()] * num_features(shapes.model_copy(update={"inputs": (spec,)}))
+    return knots
 
 
 def _members(shapes: Shapes) -> int:

@@ -37,6 +37,9 @@ class TensorSpec(Spec):
     | | | of a forecast's past, `sizes[0]` says how many of the first channels are the targets' own |
     | tokens | (T,) | int32 token numbers from 0 (padding) and 1 (unknown) to `sizes[0]` - 1 |
     | length | () | int64 real steps or tokens of each row, at least 1; beside the `sequence` or `tokens` input |
+
+    `knots` belongs to the columns of a table: for each value of the features where what is made of it may bend,
+    ascending; empty for zeros and ones, and as a whole where nobody looked.
     """
 
     name: str
@@ -46,6 +49,7 @@ class TensorSpec(Spec):
     sizes: tuple[int, ...] = ()
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
+    knots: tuple[tuple[float, ...], ...] = ()
 
 
 class Warned(Spec):

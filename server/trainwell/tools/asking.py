@@ -8,7 +8,7 @@ from trainwell.contract.errors import TrainwellError, next_call
 from trainwell.contract.specs import TrainConfig
 
 if TYPE_CHECKING:
-    from trainwell.contract.specs import ModelSpec, PreparedData
+    from trainwell.contract.specs import ModelSpec, PreparedData, TensorSpec
     from trainwell.tools.services import Services
 
 
@@ -20,7 +20,7 @@ def model_and_data(services: Services, model: str, train_loader: str) -> tuple[M
     """
     found = services.store.artifacts.model(services.find("model", model, "model"))
     prepared = services.store.artifacts.data(services.find("data", train_loader, "train_loader"))
-    if (found.shapes.inputs, found.shapes.num_outputs) != (prepared.inputs, prepared.num_outputs):
+    if (_unbent(found.shapes.inputs), found.shapes.num_outputs) != (_unbent(prepared.inputs), prepared.num_outputs):
         raise TrainwellError(
             "shapes_differ",
             "The model was built for data of another shape.",
@@ -30,6 +30,11 @@ def model_and_data(services: Services, model: str, train_loader: str) -> tuple[M
             next_call=next_call("build_model", data=prepared.handle),
         )
     return found, prepared
+
+
+def _unbent(inputs: tuple[TensorSpec, ...]) -> list[TensorSpec]:
+    """Inputs without their knots: those belong to the rows that trained, and fit other rows of the columns too."""
+    return [spec.model_copy(update={"knots": ()}) for spec in inputs]
 
 
 def spec_fields(

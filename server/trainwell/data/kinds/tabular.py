@@ -22,6 +22,7 @@ from trainwell.data.parts import Draft, EncodedRows
 from trainwell.data.splits import divide, split_column
 from trainwell.data.table.dividing import column_of_series
 from trainwell.data.table.encode import embedded, encode_frame, encode_numbers, fit_column, input_names, width
+from trainwell.data.table.knots import fit_knots
 from trainwell.data.table.labels import LabelReader, take_target
 from trainwell.data.table.look import look
 from trainwell.data.table.multilabel import as_text
@@ -93,7 +94,7 @@ def prepare(source: Source, request: Request, folder: Path) -> Draft:
     notes = [*table.notes, *filter(None, [labels.target.note]), *division.notes]
     return Draft(
         task=labels.target.task,
-        inputs=_inputs(encodings),
+        inputs=_inputs(encodings, folder),
         target=labels.target.name,
         classes=labels.target.classes,
         class_counts=targets.class_counts(labels.target),
@@ -217,10 +218,14 @@ def _fit(
     return encodings, dropped
 
 
-def _inputs(encodings: list[dict[str, Any]]) -> tuple[TensorSpec, ...]:
+def _inputs(encodings: list[dict[str, Any]], folder: Path) -> tuple[TensorSpec, ...]:
+    """What the network gets, from what was written."""
     numbers, many = sum(map(width, encodings)), embedded(encodings)
     sizes = tuple(1 + len(entry["levels"]) for entry in many)
-    found = [TensorSpec(name=INPUT, shape=(numbers,))] if numbers else []
+    found: list[TensorSpec] = []
+    if numbers:
+        knots = fit_knots(encodings, open_array(folder / f"train_{INPUT}.npy"))
+        found.append(TensorSpec(name=INPUT, shape=(numbers,), knots=knots))
     if many:
         found.append(TensorSpec(name=CATEGORIES, shape=(len(many),), dtype="int64", role="categories", sizes=sizes))
     return tuple(found)

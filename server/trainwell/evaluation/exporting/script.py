@@ -67,6 +67,7 @@ class Input:
     sizes: tuple = ()
     mean: tuple = ()
     std: tuple = ()
+    knots: tuple = ()
 
 
 @dataclass(frozen=True)
@@ -187,7 +188,7 @@ def _constants(trained: Trained, settings: dict[str, Any]) -> str:
     options = kind.model_validate_json(json.dumps(model.options), strict=True).model_dump()
     inputs = ",\n".join(
         f"    Input({spec.name!r}, {spec.shape!r}, {spec.dtype!r}, {spec.role!r}, {spec.sizes!r}, {spec.mean!r}, "
-        f"{spec.std!r})" for spec in data.inputs
+        f"{spec.std!r}, {spec.knots!r})" for spec in data.inputs
     )  # fmt: skip
     known = {
         "title": f"{plain(data.name)}: {model.architecture}", "folder": trained.folder,
