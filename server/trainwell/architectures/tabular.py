@@ -1,13 +1,16 @@
-"""Strong networks for tables: a few side by side whose mean is the answer, on numbers beside cosines of them.
+"""Strong networks for tables: a few side by side whose mean is the answer, on numbers beside lines that bend.
 
 A plain network sees a column as a straight line and finds it hard to learn what goes up and down along it; trees do
-not. The cosines give it that: every column x becomes x and cos(2 pi (f x + p)) for a few frequencies f and phases p
-that are learnt with the rest; then come layers with batch norm. Below 1,000 rows plain layers without either did
-better. The members start from weights of their own and learn for themselves; what each gets wrong by chance, their
-mean does not.
+not. The curves give it that: beside every number enter a few lines along it that bend at its knots (see `data.table.
+knots`), as far as they learn to. Where the data has no knots, cosines cos(2 pi (f x + p)) with learnt frequencies f and
+phases p do the same less well: on phoneme, one split, two members, accuracy was 0.886 with cosines, 0.915 with curves,
+and 0.903 with boosted trees. Then come layers with batch norm. Below 1,000 rows plain layers without either did better.
+The members start from weights of their own and learn for themselves; what each gets wrong by chance, their mean
+does not.
 
 Test accuracy (r2 of diamonds and bikeshare) with nothing chosen, from `tests/benchmarks/quality.py`, beside the
-better of LightGBM and scikit-learn's boosted trees as they come, which fit training and validation rows together:
+better of LightGBM and scikit-learn's boosted trees as they come, which fit training and validation rows together; all
+of it measured with cosines, before there were curves:
 
 | table (rows) | tabular | trees | | table | tabular | trees |
 |---|---|---|---|---|---|---|
@@ -23,10 +26,11 @@ Where most columns are categories, and where thresholds of single columns decide
 decay and smoothing were chosen on other tables (KEEL's vowel, sonar, german, pima, contraceptive, movement_libras,
 banana and page-blocks; Boston). A member costs nearly the time of one network: letter about a minute of one core.
 
-Sources: numerical embeddings, Gorishniy et al. 2022 (arXiv 2203.05556); small frequencies at the start, a learnt scale
-of each column and smoothed classes, RealMLP, Holzmüller et al. 2024 (arXiv 2407.04491); members that are trained side
-by side, each by its own loss, TabM, Gorishniy et al. 2024 (arXiv 2410.24210). TabM's members share their weights but
-for factors of rows and columns; members of their own cost the same, and each way won on two of four tables.
+Sources: numerical embeddings, piecewise linear and periodic, Gorishniy et al. 2022 (arXiv 2203.05556); small
+frequencies at the start, a learnt scale of each column and smoothed classes, RealMLP, Holzmüller et al. 2024 (arXiv
+2407.04491); members that are trained side by side, each by its own loss, TabM, Gorishniy et al. 2024 (arXiv
+2410.24210). TabM's members share their weights but for factors of rows and columns; members of their own cost the
+same, and each way won on two of four tables.
 """
 
 from __future__ import annotations
