@@ -91,7 +91,7 @@ class Activations:
         found = torch.stack([
             self._dead(values) if passing else unknown,
             unknown if saturated is None else saturated(values),
-            values.std().float(),
+            values.std(correction=min(1, values.numel() - 1)).float(),
         ])  # fmt: skip
         before = heard.get(name)
         heard[name] = found if before is None else torch.fmax(before, found)
