@@ -151,7 +151,9 @@ def facts_of_target(target: Tensor) -> dict[str, Any]:
 def _of_outputs(outputs: Tensor) -> dict[str, Any]:
     values = outputs.float()
     sums = values.flatten(1).sum(1) if values.ndim > 1 else values
-    measured = torch.stack([values.amin(), values.amax(), values.std(correction=min(1, values.numel() - 1)), (sums - 1).abs().amax()])
+    measured = torch.stack(
+        [values.amin(), values.amax(), values.std(correction=min(1, values.numel() - 1)), (sums - 1).abs().amax()]
+    )
     low, high, scale, off = cast("list[float]", measured.tolist())
     return {
         "output_min": low,
