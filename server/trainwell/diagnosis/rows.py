@@ -26,6 +26,9 @@ OWN_NETWORKS = ("module", "python")
 BEHIND = 0.04
 # Share of wrong labels from which they matter, and of what chance would give from which neighbours tell nothing.
 WRONG_LABELS, BY_CHANCE = 0.08, 0.8
+# The same where validation is contradicted as much, which the overlap of classes does too; and beyond the last share
+# it is the neighbours that know nothing.
+WRONG_IN_BOTH, MOST_WRONG = 0.17, 0.5
 # Validation labels are right where at most this share of the training's mistakes is found among them.
 FAR_FEWER = 0.5
 # A network that has learnt what is right comes so near to the share of right labels, and not above it.
@@ -114,12 +117,12 @@ def wrong_labels(trace: Trace) -> float | None:
     """
     share, others = fact(trace, "wrong_labels"), fact(trace, "wrong_labels_validation")
     by_chance = fact(trace, "wrong_by_chance")
-    if share is None or share < WRONG_LABELS or share > BY_CHANCE * (by_chance or 1.0):
+    if share is None or share < WRONG_LABELS or share > min(MOST_WRONG, BY_CHANCE * (by_chance or 1.0)):
         return None
     if only_training_is_wrong(trace):
         return share
     reached = max(finite(trace, "val_accuracy"), default=None)
-    if others is None or reached is None:
+    if others is None or reached is None or share < WRONG_IN_BOTH:
         return None
     return share if 1 - share - SHORT_OF_RIGHT <= reached <= 1 - share else None
 
@@ -131,9 +134,12 @@ def only_training_is_wrong(trace: Trace) -> bool:
 
 
 def learns_wrong_labels(trace: Trace) -> bool:
-    """Whether training rows are fitted better than rows with so many wrong labels can be by what is right."""
+    """Whether training rows are fitted better than what is right in them allows, and than those of validation."""
     share, accuracy = wrong_labels(trace), recent(finite(trace, "train_accuracy"))
-    return share is not None and accuracy is not None and accuracy > 1 - share / 2
+    elsewhere = recent(finite(trace, "val_accuracy"))
+    if share is None or accuracy is None or (elsewhere is not None and accuracy <= elsewhere):
+        return False
+    return accuracy > 1 - share / 2
 
 
 def shown(facts: dict[str, Any]) -> dict[str, Any]:
