@@ -59,7 +59,7 @@ clients: $(VENV)/.has-clients
 # Without its scanner the table says that it was left out.
 conformance: $(VENV)/.has-clients $(VENV)/.has-test $(VENV)/.has-lint
 	-@$(MAKE) --no-print-directory $(VENV)/.has-scanner
-	$(BIN)/python -m tests.conformance
+	$(BIN)/python -m tests.conformance $(CONFORMANCE)
 
 coverage:
 	$(MAKE) test PYTEST="$(BIN)/coverage run -m pytest"
