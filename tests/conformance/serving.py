@@ -36,8 +36,9 @@ def fixture_server(folder: Path) -> Generator[str]:
 
 @contextmanager
 def served(workspace: Path) -> Generator[str]:
-    """A real server over HTTP; its address."""
-    words = [sys.executable, "-m", "trainwell", "--workspace", str(workspace), "serve", "--http", "--port", "0"]
+    """A real server over HTTP, for as many requests a second as come; its address."""
+    serve = ["serve", "--http", "--port", "0", "--rate", "10000"]
+    words = [sys.executable, "-m", "trainwell", "--workspace", str(workspace), *serve]
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=os.environ) as process:
         address = re.search(r"http://\S+/mcp", process.stderr.readline())[0]
         # The pipe is emptied, so that the server's log cannot fill it.

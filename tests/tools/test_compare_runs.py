@@ -24,7 +24,7 @@ def train(call, services):
 
 
 def test_repeats_measure_the_noise_and_a_hypothesis_is_judged_by_it(call, train, services):
-    base = train("digits", epochs=4, repeats=3, seed=5)
+    base = train("digits", epochs=4, lr=2e-4, repeats=3, seed=5)
     assert len(base["repeats"]) == 3
     assert base["run"] == base["repeats"][0]
     assert [services.store.runs.spec(run).config.seed for run in base["repeats"]] == [5, 6, 7]
@@ -34,7 +34,7 @@ def test_repeats_measure_the_noise_and_a_hypothesis_is_judged_by_it(call, train,
     bold = train("digits", epochs=4, lr=0.03, repeats=2, hypothesis="four epochs need a higher rate")["run"]
     experiment = call("get_run", run=bold)["experiment"]
     assert experiment["parent"] in base["repeats"]
-    assert experiment["changed"] == {"lr": [0.002, 0.03]}
+    assert experiment["changed"] == {"lr": [2e-4, 0.03]}
     assert (experiment["held"], experiment["method"]) == ("yes", "spread over seeds")
     timid = train("digits", epochs=4, lr=1e-5, batch_size=64, hypothesis="slow is safe", parent=bold)
     assert timid["warnings"][0].startswith("several_changes")
@@ -44,7 +44,7 @@ def test_repeats_measure_the_noise_and_a_hypothesis_is_judged_by_it(call, train,
     assert [(one["run"], one["against"], one["held"]) for one in compared["effects"]] == [
         (bold, base["run"], "yes"), (timid["run"], bold, "no"),
     ]  # fmt: skip
-    assert compared["differences"]["lr"] == {base["run"]: 0.002, bold: 0.03, timid["run"]: 1e-5}
+    assert compared["differences"]["lr"] == {base["run"]: 2e-4, bold: 0.03, timid["run"]: 1e-5}
     assert (services.workspace.root / compared["picture"]).read_bytes().startswith(b"\x89PNG")
     again = train("digits", epochs=4, lr=1e-5, batch_size=64, parent=bold)
     assert again["warnings"][0].startswith("tried_before")

@@ -12,7 +12,7 @@ def digits(call):
 
 
 def test_a_profile_times_precisions_parts_and_sizes_and_says_what_to_set(call, digits):
-    told = call("profile", **digits, seconds=4)
+    told = call("profile", **digits, seconds=4, detail="full")
 
     assert {"fp32", "bf16"} <= told["precisions"].keys()
     assert told["precisions"]["fp32"]["times_fp32"] == 1.0
