@@ -20,9 +20,9 @@ from trainwell.tools.services import open_services
 
 
 def long_run(call, **arguments):
-    """A run of many epochs on real data: seconds long, so that there is time to do it harm."""
+    """A run of many short epochs on real data: seconds long, so that there is time to do it harm."""
     data = call("prepare_data", source="digits")["data"]
-    model = call("build_model", data=data, options={"hidden_dims": [64]})["model"]
+    model = call("build_model", data=data, architecture="mlp", options={"hidden_dims": [64]})["model"]
     given = {"epochs": 1000, "early_stopping": 0, "batch_size": 16, **arguments}
     return call("train", model=model, train_loader=data, **given)["run"]
 
