@@ -220,3 +220,87 @@ def test_the_rank_correlation_knows_order_and_ties():
     assert rank_correlation([1, 2, 5, 9]) == pytest.approx(1)
     assert rank_correlation([4, 3, 2, 1]) == pytest.approx(-1)
     assert rank_correlation([2, 2, 2]) == 0
+
+
+def codes(one):
+    return [finding.code for finding in diagnose(one) if finding.severity != "info"]
+
+
+def with_facts(one, **facts):
+    return replace(one, facts=one.facts | facts)
+
+
+def test_batches_of_two_under_batch_norm_are_told_after_many_steps_of_few_epochs():
+    config = {"batch_size": 2, "epochs": 2, "accumulate": 1}
+    rows = tuple(record(epoch, score=0.5, train=0.55, loss=0.9) for epoch in (1, 2))
+    many = with_facts(replace(trace(config=config), epochs=tuple(replace(one, step=600 * one.epoch) for one in rows)),
+                      batch_norms=3)  # fmt: skip
+
+    assert codes(many) == ["batch_norm_tiny_batches"]
+    assert diagnose(many)[0].fixes[0].patch == {"train": {"batch_size": 32, "epochs": 14}}
+    well = tuple(replace(one, train_accuracy=0.96, val_accuracy=0.95) for one in many.epochs)
+    assert codes(replace(many, epochs=well)) == []
+
+
+def test_labels_mixed_up_in_few_rows_are_told_although_chance_lends_neighbours_some_skill():
+    few = {"num_classes": 3, "baseline": 0.34, "train_rows": 150, "validation_rows": 50}
+    lucky = {"signal": 0.15, "signal_validation": 0.17, "signal_others": 0.1, "train_classes": [50] * 3}
+
+    assert codes(trace(facts=lucky, data=few, train=0.4, score=0.4, loss=1.09)) == ["labels_misaligned"]
+    assert "labels_misaligned" not in codes(trace(facts=lucky | {"signal": 0.4}, data=few, train=0.4, score=0.4))
+
+
+def test_rows_learnt_by_heart_and_never_more_than_guessing_elsewhere_are_told_of_a_loop_of_which_no_rows_are_known():
+    known = Trace(
+        epochs=tuple(
+            EpochRecord(
+                epoch, 20 * epoch, train_loss=2.3 - 0.18 * epoch, val_loss=2.3 + 0.2 * epoch, val_accuracy=score
+            )
+            for epoch, score in enumerate([0.1, 0.12, 0.09, 0.11, 0.14, 0.1, 0.12, 0.11, 0.1, 0.12, 0.11, 0.1], 1)
+        ),
+        data={"task": "classification", "num_classes": 10},
+    )
+    learns = tuple(replace(one, val_accuracy=0.4) for one in known.epochs)
+
+    assert codes(known)[0] == "labels_misaligned"
+    assert codes(replace(known, epochs=learns))[0] == "overfitting"
+
+
+def test_classes_mixed_otherwise_in_validation_are_no_fault_where_rare_ones_are_found():
+    known = {"label_shift": 0.32, "train_classes": [300, 60, 300], "signal_others": 0.8, "signal_validation": 0.6,
+             "validation_classes": [100, 100, 100]}  # fmt: skip
+    data = {"num_classes": 3, "baseline": 0.34}
+
+    found = trace(facts=known, data=data, recalls=[0.97, 0.7, 0.97], score=0.88, train=1.0)
+    missed = trace(facts=known, data=data, recalls=[0.97, 0.05, 0.97], score=0.66, train=1.0)
+    assert codes(found) == []
+    assert codes(missed)[0] == "distribution_shift"
+
+
+def test_raw_inputs_slow_a_network_of_which_neighbours_know_less():
+    weak = {"input_std": 86.0, "signal_validation": 0.5, "signal_others": 0.5}
+
+    slowed = trace(facts=weak, score=0.65, train=0.7)
+    assert codes(slowed) == ["inputs_not_normalised"]
+    assert codes(with_facts(slowed, batch_norms=1)) == []
+    assert codes(trace(facts=weak, score=0.8, train=0.95)) == []
+
+
+def test_a_rate_that_is_unusual_and_never_lowered_is_told_where_validation_leaves_much():
+    weak = {"signal_validation": 0.7, "signal_others": 0.7}
+    unusual = trace(facts=weak, config={"lr": 0.05}, lr=0.05, score=0.78, train=0.9)
+
+    assert codes(unusual) == ["learning_rate_too_high"]
+    lowered = tuple(replace(one, lr=0.05 / one.epoch) for one in unusual.epochs)
+    assert codes(replace(unusual, epochs=lowered)) == []
+    assert codes(trace(facts=weak, config={"lr": 0.05}, lr=0.05, score=0.9, train=0.9)) == []
+
+
+def test_jumps_below_the_loss_of_validation_are_what_was_learnt_by_heart():
+    falling = [2.3 * 0.6**epoch for epoch in range(1, 21)]
+    falling[15] = 0.4
+    rows = tuple(record(place, train_loss=loss, val_loss=0.02 + loss) for place, loss in enumerate(falling, 1))
+    by_heart = tuple(replace(one, val_loss=0.7) for one in rows)
+
+    assert codes(replace(trace(), epochs=rows)) == ["loss_spikes"]
+    assert codes(replace(trace(), epochs=by_heart)) == []

@@ -171,3 +171,56 @@ def test_half_precision_that_collapses_and_weights_that_round_are_told():
 
     assert diagnose(collapsed)[0].code == "fp16_overflow"
     assert diagnose(rounding)[0].code == "precision_underflow"
+
+
+def test_a_deep_network_that_is_thrown_off_by_its_first_steps_needs_a_warm_up():
+    stuck = tuple(EpochRecord(epoch, 15 * epoch, train_loss=1.3, val_accuracy=0.4) for epoch in range(1, 13))
+    thrown = looks(
+        loss=lambda step: 1.6 if step == 3 else 1.5, update_ratios=lambda step: {"w": 0.07 if step == 0 else 0.01}
+    )
+    deep = Trace(
+        epochs=stuck, signals=thrown, config={"optimizer": "adamw", "lr": 0.01},
+        data={"task": "classification", "num_classes": 4}, facts={"weight_layers": 27, "batch_norms": 0},
+    )  # fmt: skip
+
+    assert diagnose(deep)[0].code == "missing_warmup"
+    normed = replace(deep, facts={"weight_layers": 27, "batch_norms": 9})
+    falls = replace(deep, signals=looks(loss=lambda step: 1.5 - 0.1 * step, update_ratios=lambda _: {"w": 0.07}))
+    assert "missing_warmup" not in [finding.code for finding in (*diagnose(normed), *diagnose(falls))]
+
+
+def test_too_few_outputs_say_more_than_the_crash_that_came_of_them():
+    crash = Trace(error="IndexError: Target 3 is out of bounds.", facts={"output_shape": [3]})
+
+    assert [(one.code, one.also) for one in diagnose(crash)] == [("wrong_output_size", ("target_out_of_range",))]
+    assert [one.code for one in diagnose(replace(crash, facts={}))] == ["target_out_of_range"]
+
+
+def test_outputs_that_are_no_numbers_before_the_first_step_speak_of_the_weights_where_inputs_are_numbers():
+    text = "RuntimeError: all elements of input should be between 0 and 1"
+    overflown = Trace(error=text, facts={"output_min": float("nan"), "inputs_finite": True})
+
+    assert [(one.code, one.also) for one in diagnose(overflown)] == [
+        ("bad_initialisation", ("probabilities_expected",))
+    ]
+    given = replace(overflown, facts=overflown.facts | {"inputs_finite": False})
+    assert [one.code for one in diagnose(given)] == ["probabilities_expected"]
+
+
+def test_layers_that_are_all_one_unit_are_told_in_a_middling_run_and_a_few_of_many_are_not():
+    middling = tuple(EpochRecord(epoch, 20 * epoch, train_loss=0.3, val_r2=0.65) for epoch in range(1, 13))
+    facts = {"weight_layers": 3, "symmetric": ["0.weight", "2.weight"], "loss_name": "mse"}
+    constant = Trace(epochs=middling, facts=facts, data={"task": "regression", "chance_loss": 1.0})
+
+    assert diagnose(constant)[0].code == "bad_initialisation"
+    assert diagnose(replace(constant, facts=facts | {"weight_layers": 12})) == []
+
+
+def test_values_far_from_zero_are_no_sign_of_weights_that_are_too_large():
+    poor = tuple(EpochRecord(epoch, 20 * epoch, train_loss=0.9, val_r2=0.1) for epoch in range(1, 13))
+    facts = {"loss0": 17.0, "loss_name": "mse", "data.target_mean": 4.0}
+    far = Trace(epochs=poor, facts=facts, data={"task": "regression", "chance_loss": 1.0})
+
+    assert "bad_initialisation" not in [one.code for one in diagnose(far)]
+    near = replace(far, facts=facts | {"data.target_mean": 0.0})
+    assert diagnose(near)[0].code == "bad_initialisation"

@@ -132,6 +132,35 @@ def test_a_fault_of_the_loop_or_the_network_is_found(code):
     assert loop.findings()[1][0] == code
 
 
+class Drops(nn.Module):
+    """Dropout that is no layer but a function."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.Linear(64, 64), nn.Linear(64, 10)
+
+    def forward(self, rows):
+        return self.last(functional.dropout(self.first(rows).relu(), 0.5, self.training))
+
+
+@pytest.mark.parametrize("model", [Drops, lambda: nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))])
+def test_judging_in_training_mode_is_a_fault_where_the_network_draws(model):
+    watch, codes = Loop(model=model, never_eval=True).findings()
+
+    assert watch.looker.facts["judges_in_train_mode"] is True
+    assert codes == (["train_mode_in_validation"] if model is Drops else [])
+    assert watch.looker.notes == []
+
+
+def test_squares_of_values_in_their_own_units_are_measured_by_the_spread_of_the_target():
+    loop = Loop(model=lambda: nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 1)), loss=nn.MSELoss())
+    target = 30 * DIGITS.float()[:, None]
+    with trainwell.watch(loop.model, loop.optimizer, loss=loop.loss) as watch:
+        loop.run(watch, target=target, epochs=2)
+
+    assert watch.trace().data["chance_loss"] == pytest.approx(float(target[:TRAIN].var()), rel=0.05)
+
+
 def one_unit(last):
     return lambda: nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 1), last, nn.Flatten())
 

@@ -119,13 +119,14 @@ class Trace:
     learnt, by name, as far as it could be; a missing name is not known. Of the network, from its first batch
     (`training.opening`): `loss0`; `output_min`, `output_max`, `rows_sum_to_one`, `output_shape`, `target_shape`,
     `target_min`, `target_max`, `target_whole`, `target_marks` (nothing but 0 and 1); `output_activation` (what the
-    outputs went through last: `sigmoid`, `softmax`, `tanh`, `relu`, `softplus`); `loss_name` (`cross_entropy`, `nll`,
-    `mse`, `mae`, `bce_logits`, `bce`);
+    outputs went through last: `sigmoid`, `softmax`, `tanh`, `relu`, `softplus`); `inputs_finite`;
+    `loss_name` (`cross_entropy`, `nll`, `mse`, `mae`, `bce_logits`, `bce`);
     `frozen`, `not_optimised`, `no_gradient`, `zero_gradient` (names of tensors), `frozen_share`; `first_gradient`,
     `last_gradient` (norms of the gradients of the first and last weight matrix); `symmetric` (names of matrices
     whose rows are all alike); `dead`, `saturated` (as in `SignalRecord`); `weight_layers`, `weight_types`, `is_linear`,
     `eval_varies` (two passes of the same rows differ), `batch_norms`, `recurrent`, `largest_dropout`. Of a loop that is
-    not ours: `broadcasts`, `keeps_gradients`, `maximises`. Of the data, by `trainwell.data.facts`: names that begin
+    not ours: `broadcasts`, `keeps_gradients`, `maximises`, `judges_in_train_mode`, `judging_draws` (such a pass draws
+    random numbers, as dropout does), `learns_in_eval_mode`. Of the data, by `trainwell.data.facts`: names that begin
     with `data.`.
     """
 

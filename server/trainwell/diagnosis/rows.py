@@ -82,7 +82,7 @@ def stays_behind(trace: Trace, by: float = BEHIND) -> bool:
         return fitted is None or fitted < GOOD_FIT
     possible = possible_fit(trace)
     if possible is None:
-        return reached < GOOD_FIT
+        return reached + chance_error(trace) < GOOD_FIT
     return possible - reached > max(by, chance_error(trace))
 
 
@@ -94,12 +94,17 @@ def possible_fit(trace: Trace) -> float | None:
 
 def chance_error(trace: Trace) -> float:
     """Two standard errors of a validation score near the best, on the scale of `validation_fit`."""
-    rows, reached = number(trace.data, "validation_rows"), validation_fit(trace)
+    rows, reached = number(trace.data, "validation_rows") or _judged_rows(trace), validation_fit(trace)
     if not rows or reached is None or is_regression(trace) or is_multilabel(trace):
         return 0.0
     chance = chance_accuracy(trace) or 0.0
     accuracy = min(max(chance + reached * (1 - chance), 0.0), 1.0)
     return 2 * math.sqrt(accuracy * (1 - accuracy) / rows) / max(1 - chance, 1e-6) / 2
+
+
+def _judged_rows(trace: Trace) -> int | None:
+    """Rows of validation as the counts of the named classes tell; a loop of somebody's own says no more."""
+    return next((sum(one.predicted) for one in reversed(trace.epochs) if one.predicted), None)
 
 
 def is_at_chance(trace: Trace, within: float = 0.15) -> bool:

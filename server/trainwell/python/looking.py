@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from trainwell.training.activations import Activations, spread
 from trainwell.training.opening import MOST_NAMES, facts_of, opening_of
+from trainwell.training.seeding import random_state
 from trainwell.training.step import norms, together
 from trainwell.training.watching import COST_SHARE, FIRST_STEPS, INTERVAL, Look, record_of
 
@@ -128,7 +129,9 @@ class Looker:
 
     def _forward_begins(self, _module: nn.Module, inputs: tuple[Any, ...]) -> None:
         if not torch.is_grad_enabled():
-            self.facts["judges_in_train_mode"] = self.model.training or self.facts.get("judges_in_train_mode", False)
+            self.facts.setdefault("judges_in_train_mode", False)
+            if self.model.training:
+                self._judged_as_it_learns()
             return
         self.inputs = tuple(one for one in inputs if isinstance(one, Tensor))
         if not self.made and "loss0" not in self.facts and "output_shape" not in self.facts:
@@ -141,6 +144,23 @@ class Looker:
             self._began = time.perf_counter()
             if self._activations is not None:
                 self._ear.enter_context(self._activations.listening(self._heard))
+
+    def _judged_as_it_learns(self) -> None:
+        """Note a pass without gradients in training mode; of the first one, whether it draws random numbers."""
+        self.facts["judges_in_train_mode"] = True
+        if "judging_draws" in self.facts or not self._weights:
+            return
+        self.facts["judging_draws"] = False
+        device = self._weights[0].device
+        before = random_state(device)
+
+        def ends(*_: Any) -> None:
+            after = random_state(device)
+            self.facts["judging_draws"] = any(not torch.equal(before[name], after[name]) for name in before)
+            handle.remove()
+
+        handle = self.model.register_forward_hook(self._guarded(ends))
+        self._handles.append(handle)
 
     def _meet(self) -> None:
         """What the network shows before its first step."""

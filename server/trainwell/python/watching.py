@@ -33,6 +33,7 @@ from trainwell.diagnosis.foreign import folded
 from trainwell.python.looking import Looker, peak_lr
 from trainwell.python.sampling import FirstRows
 from trainwell.training.opening import facts_of_target
+from trainwell.training.recording import machine_load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -217,6 +218,7 @@ class Watch:
                 update_ratio=median(ratios) if ratios else None,
                 samples_per_second=self._rows / (now - self._since) if self._rows else None,
                 seconds=now - self._since,
+                machine_load=machine_load(),
                 **given,
             )
         )
@@ -231,7 +233,8 @@ class Watch:
 
     def trace(self) -> Trace:
         """All that was recorded, as the rules get it."""
-        optimizer, facts = self.looker.optimizer, self.looker.facts
+        optimizer = self.looker.optimizer
+        facts = {**self.looker.facts, **self._first_rows.facts(values=self.looker.loss in OF_VALUES)}
         group = optimizer.param_groups[0]
         shape: list[int] = facts.get("output_shape") or []
         classes = {"num_classes": shape[0]} if self._classifies() and shape and shape[0] > 1 else {}
@@ -250,8 +253,8 @@ class Watch:
                 "architecture": PYTHON,
                 "parameters": sum(weight.numel() for weight in self.looker.model.parameters()),
             },
-            data={"task": "classification", **classes} if self._classifies() else {},
-            facts={**facts, **self._first_rows.facts(values=self.looker.loss in OF_VALUES)},
+            data={"task": "classification", **classes} if self._classifies() else _guess(self.looker.loss, facts),
+            facts=facts,
             attempts=(AttemptRecord(1, 0.0, facts=self.bad_batch),) if self.bad_batch else (),
             error=self._error,
             traceback=self._traceback,
@@ -327,6 +330,13 @@ class Watch:
                 fix = f" Fix: {finding.fixes[0].reason}" if finding.fixes else ""
                 said = f"{finding.severity} {finding.code}: {finding.symptom} Cause: {finding.cause}{fix}"
                 sys.stderr.write(f"trainwell, step {self.looker.made}: {said}\n")
+
+
+def _guess(loss: str | None, facts: dict[str, Any]) -> dict[str, Any]:
+    """The loss of naming the mean of all targets, where each row has one; of other losses it is not known."""
+    spread = facts.get("data.target_std")
+    one = math.prod(facts.get("target_shape") or [1]) == 1
+    return {"chance_loss": spread**2} if loss == "mse" and one and spread else {}
 
 
 def _bad_rows(column: Tensor) -> list[int]:

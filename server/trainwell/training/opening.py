@@ -59,6 +59,7 @@ def facts_of(module: nn.Module, loss: str | None, inputs: Sequence[Tensor]) -> d
         **_of_outputs(outputs),
         **({"loss_name": loss} if loss else {}),
         **({"output_activation": ends} if ends else {}),
+        "inputs_finite": all(bool(torch.isfinite(column).all()) for column in some),
         "is_linear": linear,
         "eval_varies": varies,
     }

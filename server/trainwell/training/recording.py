@@ -46,5 +46,10 @@ def epoch_record(loop: Loop, metrics: Metrics, judged: dict[str, Any]) -> EpochR
         clipped_steps=totals.clipped(stepper.clip),
         data_seconds=totals.data_seconds,
         host_memory=float(psutil.Process().memory_info().rss),
-        machine_load=psutil.getloadavg()[0] / (psutil.cpu_count() or 1),
+        machine_load=machine_load(),
     )
+
+
+def machine_load() -> float:
+    """How many programs wanted a core in the last minute, over the cores that there are."""
+    return psutil.getloadavg()[0] / (psutil.cpu_count() or 1)

@@ -8,13 +8,14 @@ Source: reference/diagnosis.md, row 57.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from trainwell.contract.findings import Finding
 from trainwell.contract.text import rounded
 from trainwell.diagnosis.repair import fixes, model_fix, train_fix
 from trainwell.diagnosis.settings import number
-from trainwell.diagnosis.signals import finite, recent, reference_loss, rounded_facts
+from trainwell.diagnosis.signals import POOR_FIT, finite, fit, num_updates, recent, reference_loss, rounded_facts
 from trainwell.diagnosis.signs import epochs_of, fact, is_poor
 
 if TYPE_CHECKING:
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
 EXPLAINS = ("plateau", "underfitting", "not_learning", "overfitting", "oscillation", "learning_rate_too_high")
 TINY = 4
+# Steps after which a poor fit is no beginning any more: such batches make many steps of one epoch.
+ENOUGH_STEPS = 500
+# Rows of a batch of the repaired run.
+LARGER = 32
 # Loss of the same rows in evaluation over that in training, at a level that matters beside guessing.
 WORSE, MATTERS = 1.5, 0.3
 
@@ -39,7 +44,7 @@ def check(trace: Trace) -> Finding | None:
         train is not None and judged is not None and reference is not None
         and judged > WORSE * train and judged > MATTERS * reference
     )  # fmt: skip
-    if rows > TINY or not (worse or is_poor(trace)):
+    if rows > TINY or not (worse or is_poor(trace) or _is_poor_after_many_steps(trace)):
         return None
     return Finding(
         code="batch_norm_tiny_batches",
@@ -55,7 +60,8 @@ def check(trace: Trace) -> Finding | None:
         cost="What the network learnt holds for its batches, not for single rows.",
         fixes=fixes(
             train_fix(
-                trace, {"batch_size": 32, "accumulate": 1}, reason="Batches of 32 rows in one pass.",
+                trace, {"batch_size": LARGER, "accumulate": 1} | _epochs(trace),
+                reason=f"Batches of {LARGER} rows in one pass, and epochs enough for as many steps as learning takes.",
                 expected="Training and evaluation agree on the same rows.",
             ),
             model_fix(
@@ -64,3 +70,19 @@ def check(trace: Trace) -> Finding | None:
             ),
         ),
     )  # fmt: skip
+
+
+def _is_poor_after_many_steps(trace: Trace) -> bool:
+    """Whether a run of few epochs has had its time all the same, and fits badly."""
+    fitted, steps = fit(trace), num_updates(trace)
+    return trace.finished and fitted is not None and fitted < POOR_FIT and (steps or 0) >= ENOUGH_STEPS
+
+
+def _epochs(trace: Trace) -> dict[str, int]:
+    """More epochs, where larger batches would leave too few steps; nothing where the present ones are enough."""
+    epochs, batch, steps = number(trace.config, "epochs"), number(trace.config, "batch_size"), num_updates(trace)
+    if epochs is None or batch is None or not steps or not trace.epochs:
+        return {}
+    rows_of_an_epoch = batch * steps / len(trace.epochs)
+    wanted = math.ceil(ENOUGH_STEPS * LARGER / rows_of_an_epoch)
+    return {"epochs": wanted} if wanted > epochs else {}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from trainwell.contract.findings import Finding
 from trainwell.contract.text import rounded
 from trainwell.diagnosis.relations import APART, POOR
-from trainwell.diagnosis.rows import fact, shown, validation_fit
+from trainwell.diagnosis.rows import fact, shown, stays_behind, validation_fit
 from trainwell.diagnosis.signals import finite, recent
 
 if TYPE_CHECKING:
@@ -41,7 +41,9 @@ def check(trace: Trace) -> Finding | None:
         return None  # the first rows of sorted ones are no sample of all
     ratio = fact(trace, "scale_ratio")
     moved = shift >= MOVED and columns >= COLUMNS and not (shift >= ANOTHER_SCALE and columns >= ANOTHER_COLUMNS)
-    if not (moved or labels >= LABELS) or not _falls_behind(trace):
+    # Other shares of the classes are a fault where they cost something: a network may find rare ones all the same.
+    mixed = labels >= LABELS and stays_behind(trace)
+    if not (moved or mixed) or not _falls_behind(trace):
         return None
     if ratio is not None and not SAME_SCALE[0] <= ratio <= SAME_SCALE[1]:
         return None

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from trainwell.contract.findings import Finding
 from trainwell.diagnosis.relations import POOR
 from trainwell.diagnosis.rows import fact, shown, stays_behind, validation_fit
+from trainwell.diagnosis.signals import GOOD_FIT
 
 if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
@@ -23,7 +24,9 @@ EXPLAINS = (*POOR, "dropout_too_strong")
 
 def check(trace: Trace) -> Finding | None:
     """Judge by two passes before the first step, where the score is not what it could be."""
-    if trace.facts.get("eval_varies") is not True or not stays_behind(trace):
+    reached = validation_fit(trace)
+    suffers = stays_behind(trace) or (reached is not None and reached < GOOD_FIT)
+    if trace.facts.get("eval_varies") is not True or not suffers:
         return None
     return Finding(
         code="dropout_always_on",
@@ -32,5 +35,5 @@ def check(trace: Trace) -> Finding | None:
         cause="Dropout or noise that is never off: write F.dropout(x, p, training=self.training), or use nn.Dropout.",
         confidence=0.9,
         cost="The score, and predictions that nobody can repeat.",
-        evidence=shown({"network": validation_fit(trace), "neighbours": fact(trace, "signal_validation")}),
+        evidence=shown({"network": reached, "neighbours": fact(trace, "signal_validation")}),
     )

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from trainwell.contract.findings import Finding, Fix
 from trainwell.contract.text import rounded
 from trainwell.diagnosis.repair import fixes, lower_lr, train_fix
-from trainwell.diagnosis.rows import possible_fit, stays_behind
+from trainwell.diagnosis.rows import possible_fit, stays_behind, validation_fit
 from trainwell.diagnosis.settings import held_back_by, learning_rate, lr_is_high, lr_is_low
 from trainwell.diagnosis.signals import (
     GOOD_FIT,
@@ -29,7 +29,7 @@ from trainwell.diagnosis.signals import (
     reference_loss,
     rounded_facts,
 )
-from trainwell.diagnosis.signs import epochs_of
+from trainwell.diagnosis.signs import epochs_of, typical_update
 
 if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
@@ -64,6 +64,8 @@ SHARE_OF_RISES = 0.25
 FAR_BEHIND = 0.08
 # Median update-to-weight ratio of an optimizer step.
 LARGE_UPDATES = 3e-2
+# Rate of the last epoch over the highest, from which it was never brought down.
+STILL_HIGH = 0.5
 
 
 def check(trace: Trace) -> Finding | None:
@@ -133,14 +135,21 @@ def _restless(trace: Trace, reference: float) -> list[str]:
         signs.append("bouncing")
     if lr_is_high(trace) and possible_fit(trace) is not None and stays_behind(trace, FAR_BEHIND):
         return [*signs, "high_rate"]
+    if _never_lowered(trace) and (validation_fit(trace) or 1.0) < GOOD_FIT:
+        signs.append("never_lowered")
     if fitted >= GOOD_FIT:
         return signs
-    updates = finite(trace, "update_ratio")
-    if updates and median(updates) > LARGE_UPDATES:
+    if (typical_update(trace) or 0.0) > LARGE_UPDATES:
         signs.append("large_updates")
     if lr_is_high(trace) and fitted < POOR_FIT:
         signs.append("high_rate")
     return signs
+
+
+def _never_lowered(trace: Trace) -> bool:
+    """Whether the rate is suspect by itself and still stood near its height in the last epoch."""
+    rates = finite(trace, "lr")
+    return lr_is_high(trace) and trace.finished and bool(rates) and rates[-1] > STILL_HIGH * max(rates)
 
 
 def _rough(losses: list[float], reference: float) -> bool:
@@ -161,6 +170,9 @@ def _symptom(trace: Trace, signs: tuple[str, ...]) -> str:
         return f"The training loss was thrown up to {rounded(max(losses))} before it fell to {rounded(losses[least])}."
     if "bouncing" in signs:
         return f"The loss bounces around {rounded(recent(losses))} without falling."
+    if signs == ("never_lowered",):
+        reached = rounded(validation_fit(trace), 2)
+        return f"The rate is unusual and never came down; validation got {reached} of the way from guessing to perfect."
     if signs:
         return f"The training loss stays at {rounded(recent(losses))} although every step moves the weights far."
     return "The loss explodes, bounces or stays high, as you told."
@@ -176,12 +188,14 @@ def _cause(trace: Trace) -> str:
 
 
 def _confidence(trace: Trace, signs: tuple[str, ...]) -> float:
+    if signs == ("never_lowered",):
+        return 0.6
     confidence = 0.45 + 0.15 * len(signs) + 0.1 * ("lr_high" in trace.told) + 0.05 * ("loss_explodes" in trace.told)
     return round(min(confidence + (0.25 if lr_is_high(trace) else 0.0), 0.95), 2)
 
 
 def _evidence(trace: Trace, signs: tuple[str, ...]) -> dict[str, object]:
-    losses, updates = finite(trace, "train_loss"), finite(trace, "update_ratio")
+    losses = finite(trace, "train_loss")
     return rounded_facts(
         signs=", ".join(signs) or None,
         train_loss_first=losses[0] if losses else None,
@@ -189,7 +203,7 @@ def _evidence(trace: Trace, signs: tuple[str, ...]) -> dict[str, object]:
         train_loss_highest=max(losses, default=None),
         train_loss_now=recent(losses),
         loss_of_guessing=reference_loss(trace),
-        update_ratio=median(updates) if updates else None,
+        update_ratio=typical_update(trace),
         lr=learning_rate(trace),
         epochs=epochs_of(trace),
     )

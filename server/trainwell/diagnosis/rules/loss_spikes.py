@@ -9,6 +9,7 @@ matters; PaLM restarted before the spike and left the batches out.
 
 from __future__ import annotations
 
+import math
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,7 @@ def check(trace: Trace) -> Finding | None:
     values, reference = finite(trace, "train_loss"), reference_loss(trace)
     if len(values) < FEWEST or reference is None or len(values) != len(trace.epochs):
         return None
-    found = spikes(values, reference)
+    found = [place for place in spikes(values, reference) if _matters(trace, place)]
     if not found or len(found) > max(1.0, FEW * len(values)):
         return None
     great = [place for place in found if values[place] > GREAT_JUMP * trend(values, place)]
@@ -64,6 +65,14 @@ def check(trace: Trace) -> Finding | None:
             lower_lr(trace, factor=0.3, reason="A third of the rate.", expected="Smaller jumps, if any."),
         ),
     )  # fmt: skip
+
+
+def _matters(trace: Trace, place: int) -> bool:
+    """Whether a jump leads above the loss of validation about then: below it, only what was learnt by heart is lost."""
+    around = trace.epochs[max(0, place - REACH) : place]
+    known = [one.val_loss for one in around if one.val_loss is not None and math.isfinite(one.val_loss)]
+    jump = trace.epochs[place].train_loss
+    return not known or jump is None or jump > median(known)
 
 
 def trend(values: list[float], place: int) -> float:

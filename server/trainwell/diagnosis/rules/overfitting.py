@@ -98,7 +98,17 @@ def _gap(trace: Trace) -> float | None:
         return None
     rows = number(trace.data, "validation_rows") or number(trace.data, "val_rows")
     error = math.sqrt(max(now * (1 - now), 0.0) / rows) if rows else 0.0
-    return train - now - STANDARD_ERRORS * error
+    return train - (now + _by_mixture(trace)) - STANDARD_ERRORS * error
+
+
+def _by_mixture(trace: Trace) -> float:
+    """What validation accuracy loses because its classes are mixed otherwise than those of training."""
+    recalls = next((one.recalls for one in reversed(trace.epochs) if one.recalls), [])
+    here, there = (trace.facts.get(f"data.{part}_classes") or [] for part in ("train", "validation"))
+    if not len(recalls) == len(here) == len(there) or not sum(here) or not sum(there):
+        return 0.0
+    parts = zip(recalls, here, there, strict=True)
+    return sum((own / sum(here) - other / sum(there)) * (recall or 0.0) for recall, own, other in parts)
 
 
 def _train_accuracy(trace: Trace) -> float | None:

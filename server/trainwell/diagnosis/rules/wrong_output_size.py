@@ -19,7 +19,7 @@ from trainwell.diagnosis.signs import by_hand, fact, is_poor
 if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
 
-EXPLAINS = ("plateau", "underfitting", "not_learning", "bad_initialisation")
+EXPLAINS = ("plateau", "underfitting", "not_learning", "bad_initialisation", "target_out_of_range", "device_assert")
 _BEYOND = re.compile(r"Target (-?\d+) is out of bounds|n_classes|t >= 0 && t < n_classes")
 # Outputs over classes from which most are for nothing.
 FAR_TOO_MANY = 3
@@ -44,7 +44,8 @@ def check(trace: Trace) -> Finding | None:
         "A label lies beyond the network's outputs.",
         cause="The labels count from 1; outputs count from 0." if from_one else
         "The last layer does not have as many outputs as there are classes.",
-        confidence=0.95 if told or beyond else 0.6,
+        # Where the outputs were counted, it says more than the crash that came of them.
+        confidence=(0.97 if outputs else 0.9) if told or beyond else 0.6,
         evidence=rounded_facts(
             outputs=None if outputs is None else float(outputs), label_min=least, label_max=most,
             error=told[0] if told else None,
