@@ -304,3 +304,9 @@ def test_jumps_below_the_loss_of_validation_are_what_was_learnt_by_heart():
 
     assert codes(replace(trace(), epochs=rows)) == ["loss_spikes"]
     assert codes(replace(trace(), epochs=by_heart)) == []
+
+
+def test_epochs_of_a_moment_say_nothing_of_speed():
+    brief = tuple(replace(one, train_seconds=0.02, seconds=0.03) for one in ILL["slow_steps"].epochs)
+
+    assert codes(replace(ILL["slow_steps"], epochs=brief)) == []

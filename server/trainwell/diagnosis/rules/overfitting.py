@@ -103,8 +103,9 @@ def _gap(trace: Trace) -> float | None:
 
 def _by_mixture(trace: Trace) -> float:
     """What validation accuracy loses because its classes are mixed otherwise than those of training."""
-    recalls = next((one.recalls for one in reversed(trace.epochs) if one.recalls), [])
-    here, there = (trace.facts.get(f"data.{part}_classes") or [] for part in ("train", "validation"))
+    recalls = next((one.recalls for one in reversed(trace.epochs) if one.recalls), list[float | None]())
+    here: list[int] = trace.facts.get("data.train_classes") or []
+    there: list[int] = trace.facts.get("data.validation_classes") or []
     if not len(recalls) == len(here) == len(there) or not sum(here) or not sum(there):
         return 0.0
     parts = zip(recalls, here, there, strict=True)

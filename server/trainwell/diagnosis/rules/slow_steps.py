@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 LEFT, STEADY = 0.5, -0.85
 CROWDED, LEFT_IN_A_CROWD = 1.5, 0.25
 FEWEST_EPOCHS = 8
+# Seconds of a late epoch from which its speed says something: a shorter one is slowed by whatever else goes on.
+SHORTEST = 0.1
 
 
 def check(trace: Trace) -> Finding | None:
@@ -35,6 +37,8 @@ def check(trace: Trace) -> Finding | None:
     quarter = max(2, len(speeds) // 4)
     before, now = median(speeds[:quarter]), median(speeds[-quarter:])
     left = LEFT_IN_A_CROWD if (recent(finite(trace, "machine_load")) or 0.0) > CROWDED else LEFT
+    if (recent(finite(trace, "train_seconds") or finite(trace, "seconds")) or SHORTEST) < SHORTEST:
+        return None
     if now > left * before or rank_correlation(speeds) > STEADY:
         return None
     return Finding(
