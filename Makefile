@@ -40,7 +40,7 @@ schemas: $(VENV)/.has-test
 	$(BIN)/trainwell schemas
 	$(BIN)/python -m tests.contracts.papers
 
-doctor-bench: $(VENV)/.has-test
+doctor-bench: $(VENV)/.has-test $(VENV)/.has-bench $(VENV)/sets
 	$(BIN)/python -m tests.corpus
 
 bench: $(VENV)/.has-bench

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import cache
 
-from tests.corpus import capacity, construction, data, fresh, healthy, optimisation, public, systems
-from tests.corpus.cases import FRESH, PUBLIC, Case, Collection
+from tests.corpus import blind, capacity, construction, data, healthy, optimisation, public, second, systems
+from tests.corpus.cases import BLIND, PUBLIC, Case, Collection
 
 
 @cache
@@ -14,7 +14,8 @@ def catalogue() -> dict[str, Case]:
     collection = Collection()
     for part in (healthy, data, optimisation, capacity, construction, systems):
         part.add(collection)
-    apart, others = Collection(FRESH), Collection(PUBLIC)
-    fresh.add(apart)
-    public.add(others)
-    return collection.cases | apart.cases | others.cases
+    for part, name in ((second, "tuning"), (blind, BLIND), (public, PUBLIC)):
+        apart = Collection(name)
+        part.add(apart)
+        collection.cases |= apart.cases
+    return collection.cases

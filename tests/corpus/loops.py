@@ -77,6 +77,9 @@ def _step(optimizer: Optimizer, loss: Tensor, clip: float) -> None:
 def _judged(network: nn.Module, loss: nn.Module, x: Tensor, y: Tensor) -> dict[str, Any]:
     outputs = network(x)
     measured = {"val_loss": float(loss(outputs, y))}
+    if isinstance(loss, nn.BCELoss | nn.BCEWithLogitsLoss):
+        shares = outputs if isinstance(loss, nn.BCELoss) else outputs.sigmoid()
+        return measured | {"val_accuracy": float(((shares > 0.5) == (y > 0.5)).float().mean())}
     if y.is_floating_point():
         left = (outputs.reshape(len(y), -1) - y.reshape(len(y), -1)).square().sum()
         return measured | {"val_r2": float(1 - left / (y - y.mean()).square().sum())}

@@ -1,4 +1,4 @@
-"""Networks of the fresh part, healthy and spoiled."""
+"""Networks of the second set, healthy and spoiled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Healthy runs of the fresh part: twins, and runs that look odd and are fine."""
+"""Healthy runs of the second set: twins, and runs that look odd and are fine."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from tests.corpus.cases import Collection, Job, Loop, Program
-from tests.corpus.fresh import sources
-from tests.corpus.fresh.networks import Attention, Dropping, HalfUsed, Steps, dense, flat, frozen_body, pixels
-from tests.corpus.fresh.sources import houses_table, loans, pictures, read_anew, sentences, series, tensors
+from tests.corpus.second import sources
+from tests.corpus.second.networks import Attention, Dropping, HalfUsed, Steps, dense, flat, frozen_body, pixels
+from tests.corpus.second.sources import houses_table, loans, pictures, read_anew, sentences, series, tensors
 from tests.corpus.sources import shuffled
 
 

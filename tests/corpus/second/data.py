@@ -8,9 +8,9 @@ from functools import partial
 import torch
 
 from tests.corpus.cases import Collection, Rows
-from tests.corpus.fresh import sources
-from tests.corpus.fresh.networks import dense, flat, pixels
-from tests.corpus.fresh.sources import houses_table, pictures, sentences, series, tensors
+from tests.corpus.second import sources
+from tests.corpus.second.networks import dense, flat, pixels
+from tests.corpus.second.sources import houses_table, pictures, sentences, series, tensors
 from tests.corpus.sources import in_order
 
 GROUP = "data"

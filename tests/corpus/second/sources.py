@@ -1,4 +1,4 @@
-"""Rows of the fresh part: MNIST, patches of two photographs, cars, houses, tables by a formula, oscillations, texts."""
+"""Rows of the second set: MNIST, patches of two photographs, cars, houses, tables by a formula, oscillations, texts."""
 
 from __future__ import annotations
 
@@ -102,6 +102,7 @@ MADE: dict[str, Callable[[], tuple[Array, Array]]] = {
 def tensors(
     name: str, *, scaled: bool = True, train: Sequence[Spoil] = (), others: Sequence[Spoil] = (),
     limit: int | None = None, judged: int | None = None, raw_target: bool = False, column: bool = False,
+    known: Callable[[str], tuple[Array, Array]] = rows_of,
 ) -> Callable[[], Rows]:  # fmt: skip
     """Training and validation tensors.
 
@@ -114,21 +115,22 @@ def tensors(
         judged: So many validation rows.
         raw_target: A quantity is left as it is; else it is standardised.
         column: A quantity has the shape (N, 1), as outputs have.
+        known: Gives the rows of that name.
     """
 
     def made() -> Rows:
-        x, y = rows_of(name)
+        x, y = known(name)
         cut = int(0.75 * len(x))
         start = 0 if limit is None else cut - limit
         stop = len(x) if judged is None else cut + judged
         random = np.random.default_rng(3)
         parts = [(x[start:cut].copy(), y[start:cut].copy()), (x[cut:stop].copy(), y[cut:stop].copy())]
-        known = parts[0]
+        first = parts[0]
         for number, spoils in enumerate((train, others)):
             for spoil in spoils:
                 parts[number] = spoil(*parts[number], random)
         scale = _scale(parts[0][0]) if scaled else lambda values: values
-        level, width = (known[1].mean(), known[1].std()) if known[1].dtype.kind == "f" and not raw_target else (0, 1)
+        level, width = (first[1].mean(), first[1].std()) if first[1].dtype.kind == "f" and not raw_target else (0, 1)
         (x, y), (x_val, y_val) = ((scale(a), (b - level) / width if b.dtype.kind == "f" else b) for a, b in parts)
         return _inputs(x), _target(y, column=column), _inputs(x_val), _target(y_val, column=column)
 

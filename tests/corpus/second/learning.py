@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from tests.corpus.cases import Collection
-from tests.corpus.fresh import networks, sources
-from tests.corpus.fresh.networks import HalfUsed, Steps, dense, flat, pixels
-from tests.corpus.fresh.sources import tensors
+from tests.corpus.second import networks, sources
+from tests.corpus.second.networks import HalfUsed, Steps, dense, flat, pixels
+from tests.corpus.second.sources import tensors
 
 
 def add(to: Collection) -> None:

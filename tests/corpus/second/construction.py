@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from tests.corpus.cases import Collection
-from tests.corpus.fresh.networks import Bursts, Dropping, Hoards, Steps, dense, flat, pixels
-from tests.corpus.fresh.sources import read_anew, tensors
+from tests.corpus.second.networks import Bursts, Dropping, Hoards, Steps, dense, flat, pixels
+from tests.corpus.second.sources import read_anew, tensors
 
 
 class OverClasses(nn.Softmax):
