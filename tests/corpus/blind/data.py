@@ -8,9 +8,9 @@ from functools import partial
 import numpy as np
 import torch
 
-from tests.corpus.blind import spoils
+from tests.corpus.blind import sources, spoils
 from tests.corpus.blind.networks import pixels_file
-from tests.corpus.blind.sources import TextRows, genes, parts, pictures, speeches, table, tensors
+from tests.corpus.blind.sources import TextRows, parts, pictures, speeches, table, tensors
 from tests.corpus.cases import Collection, Rows
 from tests.corpus.second.sources import by_class, mixed_up, read_anew, thinned
 from tests.corpus.sources import in_order
@@ -157,8 +157,8 @@ def _encodings(fault: Callable[..., None]) -> None:
     fault("each rate a class of its own", twin="colleges", causes=encoded,
           change=lambda job: job.changed(prepare={"task": "classification"}))  # fmt: skip
     cut = "truncated_sequences"
-    fault("genes cut before their middle", twin="genes by transformer", causes=cut,
-          change=lambda job: job.changed(data=genes(rows=1500, length=22)))  # fmt: skip
+    fault("speeches cut for a transformer", twin="speeches by transformer", causes=cut,
+          change=lambda job: job.changed(data=speeches(length=2)))  # fmt: skip
     fault("speeches cut after three words", twin="speeches by bag", causes=cut,
           change=lambda job: job.changed(data=speeches(length=3)))  # fmt: skip
     strong = "augmentation_too_strong"

@@ -30,8 +30,8 @@ def dense_file(
 def pixels_file(outputs: int, *, last: str = "", first: str = "x.float() / 255", after: str = "") -> str:
     """Two convolutions over bytes of 20 by 20."""
     return file(
-        "self.body = nn.Sequential(nn.Conv2d(1, 12, 3, stride=2, padding=1), nn.Tanh(), "
-        "nn.Conv2d(12, 24, 3, stride=2, padding=1), nn.Tanh())\n"
+        "self.body = nn.Sequential(nn.Conv2d(1, 12, 3, padding=1), nn.Tanh(), nn.MaxPool2d(2), "
+        "nn.Conv2d(12, 24, 3, padding=1), nn.Tanh(), nn.MaxPool2d(2), nn.Dropout(0.2))\n"
         f"self.head = nn.Linear(24 * 25, {outputs})\n{after}",
         f"return self.head(self.body({first}).flatten(1)){last}",
     )

@@ -46,13 +46,13 @@ def _hard_by_nature(to: Collection) -> None:
         tensors("noisy", column=True), "tabular", dense(6, 1, (16,), nn.SiLU), "MSELoss",
         settings={"lr": 3e-3, "epochs": 15}))  # fmt: skip
     to.healthy("genes by letters", Job(
-        genes(rows=700), "text", "gru", {"hidden_size": 24}, train={"epochs": 15}))  # fmt: skip
+        genes(rows=500), "text", "gru", {"hidden_size": 16}, train={"epochs": 8}))  # fmt: skip
 
 
 def _settings(to: Collection) -> None:
     """Arguments of `train` that are rare and right."""
     letters, segments, vowels = (to.cases[name].job for name in ("letters", "segments", "vowels in parts"))
-    strokes, gems, forms = (to.cases[name].job for name in ("strokes by gru", "gems", "forms by vit"))
+    strokes, gems, hues = (to.cases[name].job for name in ("strokes by gru", "gems", "hues by vit"))
     to.healthy("letters at a high peak", letters.changed(train={"lr": 0.02}))
     to.healthy("letters by sgd with large steps", letters.changed(
         train={"optimizer": "sgd", "lr": 0.2, "epochs": 14}))  # fmt: skip
@@ -60,7 +60,7 @@ def _settings(to: Collection) -> None:
         train={"scheduler": "cosine_restarts", "epochs": 21}))  # fmt: skip
     to.healthy("letters turned and cut", letters.changed(train={"augment": ["rotate", "crop"], "epochs": 16}))
     to.healthy("letters mixed with each other", letters.changed(train={"augment": ["mixup"], "epochs": 16}))
-    to.healthy("forms seen in a mirror", forms.changed(train={"augment": ["flip"]}))
+    to.healthy("hues seen in a mirror", hues.changed(train={"augment": ["flip"]}))
     to.healthy("segments with soft labels", segments.changed(train={"label_smoothing": 0.3}))
     to.healthy("segments in steps down", segments.changed(train={"scheduler": "step", "epochs": 20}))
     to.healthy("vowels under strong decay", vowels.changed(train={"weight_decay": 0.8}))
@@ -94,8 +94,8 @@ def _tables(to: Collection) -> None:
     to.healthy("letters hidden by noise in an autoencoder", Job(
         table("penbased", rows=1200), "tabular", "autoencoder", {"bottleneck": 8, "noise": 0.3}, train={"epochs": 20},
         prepare={"task": "reconstruction", "target": None, "drop_columns": ["class"]}))  # fmt: skip
-    to.healthy("sixty of each sign", Job(
-        series("movements", rows=300), "series", "lstm", {"hidden_size": 32}, train={"epochs": 50}))  # fmt: skip
+    to.healthy("twenty of each sign", Job(
+        series("movements", rows=300), "series", "lstm", {"hidden_size": 32}, train={"epochs": 30}))  # fmt: skip
     to.healthy("two hundred letters", Job(
         pictures("letters", rows=300), "image", "cnn", {"channels": [12, 24]}, train={"epochs": 30}))  # fmt: skip
 

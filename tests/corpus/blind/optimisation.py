@@ -31,9 +31,9 @@ def _high_rates(fault: Callable[..., None]) -> None:
     flat_out = {"scheduler": "constant", "warmup": 0.0}
     fault("segments at the rate of an old recipe", twin="segments", causes=high,
           change=lambda job: job.changed(train={"lr": 0.1, **flat_out}))  # fmt: skip
-    fault("letters by resnet at a rate of 0.2", twin="letters by resnet", causes=high,
+    fault("hues by resnet at a rate of 0.2", twin="hues by resnet", causes=high,
           change=lambda job: job.changed(train={"lr": 0.2, **flat_out}))  # fmt: skip
-    fault("forms by vit at a rate of 0.02", twin="forms by vit", causes=high,
+    fault("hues by vit at a rate of 0.02", twin="hues by vit", causes=high,
           change=lambda job: job.changed(train={"lr": 0.02, **flat_out}))  # fmt: skip
     fault("strokes by gru at a rate of 0.1", twin="strokes by gru", causes=high,
           change=lambda job: job.changed(train={"lr": 0.1, **flat_out}))  # fmt: skip
@@ -41,7 +41,7 @@ def _high_rates(fault: Callable[..., None]) -> None:
           change=lambda job: job.changed(train={"lr": 0.03, **flat_out}))  # fmt: skip
     fault("homes by lstm at a rate of 0.2", twin="homes by lstm", causes=high,
           change=lambda job: job.changed(train={"lr": 0.2, **flat_out}))  # fmt: skip
-    fault("signs by tcn at a rate of 0.1", twin="signs by tcn", causes=high,
+    fault("strokes by tcn at a rate of 0.1", twin="strokes by tcn", causes=high,
           change=lambda job: job.changed(train={"lr": 0.1, **flat_out}))  # fmt: skip
     fault("letters in Python at a rate of 0.15", twin="letters in Python", causes=high,
           change=lambda job: job.changed(train={"lr": 0.15, **flat_out}))  # fmt: skip
@@ -61,9 +61,9 @@ def _low_rates(fault: Callable[..., None]) -> None:
           change=lambda job: job.changed(train={"lr": 1e-5}))  # fmt: skip
     fault("strokes by lstm with sgd at adam's rate", twin="strokes by lstm", causes=low,
           change=lambda job: job.changed(train={"optimizer": "sgd", "lr": 1e-3}))  # fmt: skip
-    fault("forms by vit at a rate for tuning", twin="forms by vit", causes=low,
+    fault("hues by vit at a rate for tuning", twin="hues by vit", causes=low,
           change=lambda job: job.changed(train={"lr": 2e-5}))  # fmt: skip
-    fault("genes at a rate for tuning", twin="genes by transformer", causes=low,
+    fault("speeches at a rate for tuning", twin="speeches by transformer", causes=low,
           change=lambda job: job.changed(train={"lr": 2e-5}))  # fmt: skip
     fault("gems at a rate of 2e-5", twin="gems", causes=low,
           change=lambda job: job.changed(train={"lr": 2e-5}))  # fmt: skip
@@ -92,7 +92,7 @@ def _settings(fault: Callable[..., None]) -> None:
           change=lambda job: job.changed(train={"optimizer": "sgd", "lr": 0.1, "grad_clip": 1e-3}))  # fmt: skip
     fault("loop over satellites, clipped at a thousandth", twin="loop over satellites by sgd", causes=clip,
           change=lambda job: job.changed(train={"grad_clip": 2e-3}))  # fmt: skip
-    fault("letters by resnet in twos", twin="letters by resnet", causes="batch_norm_tiny_batches",
+    fault("hues by resnet in twos", twin="hues by resnet", causes="batch_norm_tiny_batches",
           change=lambda job: job.changed(train={"batch_size": 2, "epochs": 3}))  # fmt: skip
     fault("loop over forms in twos", twin="loop over forms", causes="batch_norm_tiny_batches",
           change=lambda job: job.changed(train={"batch_size": 2, "epochs": 2}))  # fmt: skip

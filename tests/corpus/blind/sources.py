@@ -297,7 +297,7 @@ def series(name: str, *spoils: Spoil, rows: int = 700) -> Source:
     return write
 
 
-def homes(root: Path, cities: int = 8) -> dict[str, Any]:
+def homes(root: Path, cities: int = 5) -> dict[str, Any]:
     """Homes sold in cities of Texas by month, to be forecast for half a year."""
     sold = _csv("plotnine/data/txhousing.csv").dropna()
     kept = sold["city"].value_counts().index[:cities]
@@ -308,16 +308,16 @@ def homes(root: Path, cities: int = 8) -> dict[str, Any]:
     return {"source": "homes.csv", "target": "sales", "task": "forecasting", "options": options}
 
 
-def bicycles(root: Path, hours: int = 1500) -> dict[str, Any]:
+def bicycles(root: Path, hours: int = 800) -> dict[str, Any]:
     """Bicycles lent by the hour, to be forecast for six hours; the weather is known, the hour too."""
     lent = _csv("ISLP/data/Bikeshare.csv")[:hours]
     lent["step"] = np.arange(len(lent))
     lent[["step", "hr", "workingday", "temp", "bikers"]].to_csv(root / "bicycles.csv", index=False)
-    options = {"time": "step", "horizon": 6, "window": 48, "known_future": ["hr", "workingday", "temp"]}
+    options = {"time": "step", "horizon": 6, "window": 24, "known_future": ["hr", "workingday", "temp"]}
     return {"source": "bicycles.csv", "target": "bikers", "task": "forecasting", "options": options}
 
 
-def trading(root: Path, days: int = 1800) -> dict[str, Any]:
+def trading(root: Path, days: int = 900) -> dict[str, Any]:
     """Volume of trade by day, of which tomorrow's is known in part only."""
     _sets().trading()[:days].drop(columns="train").to_csv(root / "trading.csv", index=False)
     options = {"time": "date", "horizon": 1}
