@@ -77,8 +77,6 @@ def _series(to: Collection) -> None:
     for cell in ("rnn", "gru", "lstm"):
         to.healthy(f"strokes by {cell}", Job(
             series("strokes"), "series", cell, {"hidden_size": 24}, train={"epochs": 20}))  # fmt: skip
-    to.healthy("strokes by transformer", Job(
-        series("strokes"), "series", "transformer", {"width": 32, "depth": 1}, train={"epochs": 40}))  # fmt: skip
     to.healthy("strokes by tcn", Job(series("strokes"), "series", "tcn", {"hidden_size": 24}, train={"epochs": 20}))
     to.healthy("homes by lstm", Job(sources.homes, "series", "lstm", {"hidden_size": 16}, train={"epochs": 15}))
     to.healthy("bicycles by tcn", Job(sources.bicycles, "series", "tcn", {"hidden_size": 12}, train={"epochs": 10}))

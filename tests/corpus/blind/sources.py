@@ -1,4 +1,4 @@
-"""Rows of the blind part: real tables, letters of fonts, drawn forms, strokes of a pen, speeches, genes, forecasts.
+"""Rows of the blind part: real tables, letters of fonts, drawn forms, strokes of a pen, speeches, forecasts.
 
 The tables lie in the packages that `make quality` reads. Their readers need pandas, so that they are imported only by
 who runs these cases.
@@ -229,10 +229,10 @@ def _yes() -> tuple[Array, Array]:
 
 
 def _noisy() -> tuple[Array, Array]:
-    """A sine of one of six columns, under noise that is four times its variance."""
+    """A sine of one of six columns, under noise of twice its variance."""
     random = np.random.default_rng(14)
     x = random.normal(size=(1800, 6))
-    return x, np.sin(1.5 * x[:, 0]) + 1.4 * random.normal(size=1800)
+    return x, np.sin(1.5 * x[:, 0]) + random.normal(size=1800)
 
 
 def _sums() -> tuple[Array, Array]:
@@ -340,14 +340,6 @@ def _reviews() -> TextRows:
     return list(zip(read["text"], read["category"], strict=True))
 
 
-@cache
-def _genes() -> TextRows:
-    """Sixty letters of a gene, and whether its middle is an end of what is copied, a beginning, or neither."""
-    known = frame("splice")
-    letters = known.drop(columns="class").agg("".join, axis=1)
-    return list(zip(letters, known["class"], strict=True))
-
-
 def texts(
     read: Callable[[], TextRows], *, rows: int = 900, change: Callable[[TextRows], TextRows] | None = None,
     **options: Any,
@@ -365,4 +357,3 @@ def texts(
 
 speeches = partial(texts, _speeches, length=60)
 reviews = partial(texts, _reviews)
-genes = partial(texts, _genes, tokenizer="char", length=60)
