@@ -116,10 +116,10 @@ MENDED_BY_ARGUMENTS = {
     "unshuffled_data": {"train": {"stream": False}},
     "wrong_target_encoding": {"prepare_data": {"task": "classification"}},
     "small_validation_set": {"prepare_data": {"validation_fraction": 0.2}},
-    "truncated_sequences": {"prepare_data": {"options": {"length": 32}}},
+    "truncated_sequences": {"prepare_data": {"options": {"length": None}}},
     "augmentation_too_strong": {"train": {"augment": []}},
     "stopped_too_early": {"train": {"early_stopping": 15}},
-    "dropout_too_strong": {"build_model": {"options": {"dropout": 0.2}}},
+    "dropout_too_strong": {"build_model": {"options": {"dropout": 0.1}}},
     "host_out_of_memory": {"train": {"accumulate": 2}},
 }
 BY_A_PERSON = sorted(set(ILL) - set(MENDED_BY_ARGUMENTS) - {"too_few_epochs"})

@@ -28,7 +28,8 @@ REACH: dict[str, tuple[float, float]] = {
 MOST_FIXES = 3
 # No first repair goes above these rates: a tenth of an absurd rate is still absurd.
 SANE_LR: dict[str | None, float] = {"adamw": 0.01, "adam": 0.01, "sgd": 0.1, None: 0.01}
-# A raised rate reaches these at least: ten times nearly nothing is still nearly nothing.
+# A raised rate reaches these at least: ten times nearly nothing is still nearly nothing. Behind a loss that broke at an
+# unusual rate, a lowered one stays below them.
 USUAL_LR: dict[str | None, float] = {"adamw": 3e-3, "adam": 3e-3, "sgd": 1e-2, None: 1e-3}
 # Arguments of a call that belong to that call only.
 _ONCE = ("idempotency_key", "wait_seconds")
@@ -73,10 +74,18 @@ def prepare_fix(trace: Trace, changes: dict[str, Any], *, reason: str, expected:
     return Fix(reason=reason, patch={"prepare_data": changes}, expected=expected, next_call=call)
 
 
-def lower_lr(trace: Trace, *, factor: float = 0.1, expected: str, reason: str) -> Fix | None:
-    """A repair by a lower peak rate; 1e-3 when the present one is unknown."""
-    lr = learning_rate(trace)
-    target = 1e-3 if lr is None else min(lr * factor, SANE_LR[optimizer(trace)])
+def lower_lr(trace: Trace, *, factor: float = 0.1, usual: bool = False, expected: str, reason: str) -> Fix | None:
+    """A repair by a lower peak rate; 1e-3 when the present one is unknown.
+
+    Args:
+        trace: Its rate is lowered.
+        factor: What the rate is multiplied by.
+        usual: Whether it goes down to a usual rate at least; otherwise to a sane one.
+        expected: What will be seen.
+        reason: Why it helps.
+    """
+    lr, ceiling = learning_rate(trace), (USUAL_LR if usual else SANE_LR)[optimizer(trace)]
+    target = 1e-3 if lr is None else min(lr * factor, ceiling)
     return train_fix(trace, {"lr": target}, reason=reason, expected=expected)
 
 

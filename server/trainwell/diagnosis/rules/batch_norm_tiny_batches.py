@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from trainwell.contract.findings import Finding
 from trainwell.contract.text import rounded
 from trainwell.diagnosis.repair import fixes, model_fix, train_fix
+from trainwell.diagnosis.rows import possible_fit, stays_behind
 from trainwell.diagnosis.settings import number
 from trainwell.diagnosis.signals import POOR_FIT, finite, fit, num_updates, recent, reference_loss, rounded_facts
 from trainwell.diagnosis.signs import epochs_of, fact, is_poor
@@ -21,7 +22,8 @@ from trainwell.diagnosis.signs import epochs_of, fact, is_poor
 if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
 
-EXPLAINS = ("plateau", "underfitting", "not_learning", "overfitting", "oscillation", "learning_rate_too_high")
+EXPLAINS = ("plateau", "underfitting", "not_learning", "overfitting", "oscillation", "learning_rate_too_high",
+            "too_few_epochs")  # fmt: skip
 TINY = 4
 # Steps after which a poor fit is no beginning any more: such batches make many steps of one epoch.
 ENOUGH_STEPS = 500
@@ -29,6 +31,8 @@ ENOUGH_STEPS = 500
 LARGER = 32
 # Loss of the same rows in evaluation over that in training, at a level that matters beside guessing.
 WORSE, MATTERS = 1.5, 0.3
+# How far below what neighbours tell validation must stay.
+BEHIND = 0.1
 
 
 def check(trace: Trace) -> Finding | None:
@@ -75,7 +79,10 @@ def check(trace: Trace) -> Finding | None:
 def _is_poor_after_many_steps(trace: Trace) -> bool:
     """Whether a run of few epochs has had its time all the same, and fits badly."""
     fitted, steps = fit(trace), num_updates(trace)
-    return trace.finished and fitted is not None and fitted < POOR_FIT and (steps or 0) >= ENOUGH_STEPS
+    poor = fitted is not None and (
+        fitted < POOR_FIT or (possible_fit(trace) is not None and stays_behind(trace, BEHIND))
+    )
+    return trace.finished and poor and (steps or 0) >= ENOUGH_STEPS
 
 
 def _epochs(trace: Trace) -> dict[str, int]:

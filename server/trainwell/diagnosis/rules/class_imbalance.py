@@ -16,7 +16,7 @@ from trainwell.contract.text import rounded
 from trainwell.diagnosis.relations import POOR
 from trainwell.diagnosis.repair import fixes, train_fix
 from trainwell.diagnosis.rows import shown
-from trainwell.diagnosis.settings import class_shares
+from trainwell.diagnosis.settings import class_shares, number
 
 if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
@@ -27,6 +27,8 @@ EXPLAINS = POOR
 RATIO = 10.0
 # Recall of a rare class that is too low, and how far it may lie below that of the other classes.
 MISSED, BELOW = 0.6, 0.25
+# Times the epochs of a second repair.
+LONGER = 3
 
 
 def check(trace: Trace) -> Finding | None:
@@ -43,6 +45,7 @@ def check(trace: Trace) -> Finding | None:
         return None
     if trace.config.get("class_weights") == "balanced":
         return None
+    longer = LONGER * int(number(trace.config, "epochs") or len(trace.epochs))
     return Finding(
         code="class_imbalance",
         severity="warning",
@@ -55,11 +58,19 @@ def check(trace: Trace) -> Finding | None:
             "largest_over_rarest": max(shares) / min(share for share in shares if share > 0),
             "recall_of_rare": min(missed), "mean_recall": sum(known) / len(known), "accuracy": accuracy,
         }),
-        fixes=fixes(train_fix(
-            trace, {"class_weights": "balanced"},
-            reason="Weigh the classes, so that a rare row counts for more.",
-            expected="Recall of the rare class rises clearly; accuracy may fall a little. Judge by recall or F1.",
-        )),
+        fixes=fixes(
+            train_fix(
+                trace, {"class_weights": "balanced"},
+                reason="Weigh the classes, so that a rare row counts for more.",
+                expected="Recall of the rare class rises clearly; accuracy may fall a little. Judge by recall or F1.",
+            ),
+            train_fix(
+                trace,
+                {"class_weights": "balanced", "epochs": longer},
+                reason="Weigh the classes, and give the rare rows more epochs: of few rows there are few steps.",
+                expected="Recall of the rare class goes on rising.",
+            ),
+        ),
     )  # fmt: skip
 
 

@@ -67,5 +67,6 @@ def _fixes(trace: Trace, *, born: bool):  # noqa: ANN202 - as `fixes`
         "Draw the weights as usual (He) and the biases as zero." if born else "Take a leaky activation.",
         "Fewer than half of the units of a layer are off for a whole batch.",
     )
-    chosen = (leaky, lower) if is_mlp(trace) and born else (lower, leaky)
-    return (hand, *fixes(lower)) if born and not is_mlp(trace) else fixes(*chosen)
+    if born:  # no rate brings to life what was never alive
+        return fixes(leaky) if is_mlp(trace) else (hand,)
+    return fixes(lower, leaky)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 EXPLAINS = POOR
 
-MILD = 0.2
+MILD = 0.1
 
 
 def check(trace: Trace) -> Finding | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trainwell.contract.findings import Finding
+from trainwell.contract.findings import Finding, Fix
 from trainwell.contract.text import rounded
 from trainwell.diagnosis.repair import fixes, raise_lr, train_fix
 from trainwell.diagnosis.rows import stays_behind
@@ -26,6 +26,8 @@ EXPLAINS = ("plateau", "underfitting", "not_learning", "too_few_epochs", "schedu
 SMALL_UPDATES, TINY_UPDATES = 1e-3, 6e-5
 # The loss must not have been lower before by this factor: then the run was thrown about, not slow.
 NOT_THROWN = 1.3
+# Times the epochs of a second repair.
+LONGER = 3
 
 
 def check(trace: Trace) -> Finding | None:
@@ -66,11 +68,21 @@ def check(trace: Trace) -> Finding | None:
                 reason="Raise the learning rate, so that the weights move.",
                 expected="The training loss leaves its level within a few epochs.",
             ),
-            train_fix(
+            _and_longer(
                 trace,
-                {"epochs": 3 * int(number(trace.config, "epochs") or len(trace.epochs))},
-                reason="If the loss was falling, however slowly: train longer.",
-                expected="The fall goes on.",
+                raise_lr(
+                    trace,
+                    reason="Raise it, and train longer: what was lost at the low rate takes time at any other.",
+                    expected="The loss leaves its level and goes on falling.",
+                ),
             ),
         ),
     )
+
+
+def _and_longer(trace: Trace, raised: Fix | None) -> Fix | None:
+    """A repair with more epochs; of those alone the weights would hardly move further."""
+    epochs = {"epochs": LONGER * int(number(trace.config, "epochs") or len(trace.epochs))}
+    if raised is None:
+        return train_fix(trace, epochs, reason="Train longer.", expected="The fall goes on.")
+    return train_fix(trace, raised.patch["train"] | epochs, reason=raised.reason, expected=raised.expected)

@@ -151,8 +151,16 @@ def _fixes(trace: Trace, cause: str) -> tuple[Fix, ...]:
         return ()  # what no argument of train can mend: the cause names the place
     lower = lower_lr(
         trace,
+        usual=lr_is_high(trace),
         reason="Lower the learning rate: the commonest cause, and the cheapest to try.",
         expected="The loss stays finite and falls from the first epochs on.",
+    )
+    lowest = lower_lr(
+        trace,
+        factor=0.01,
+        usual=True,
+        reason="If it breaks again: a hundredth.",
+        expected="A finite loss that falls slowly.",
     )
     precise = None
     if trace.config.get("precision") == "fp16":
@@ -178,4 +186,6 @@ def _fixes(trace: Trace, cause: str) -> tuple[Fix, ...]:
             reason="Raise the rate over more steps, so that the first ones are small.",
             expected="No blow-up in the first epochs.",
         )
-    return fixes(precise, lower, clip, warm) if cause == "precision" else fixes(lower, clip, precise, warm)
+    if cause == "precision":
+        return fixes(precise, lower, clip, warm)
+    return fixes(lower, clip, precise, lowest, warm)

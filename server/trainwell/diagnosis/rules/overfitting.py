@@ -40,6 +40,8 @@ EXPLAINS = ("too_few_epochs",)
 FEWEST_EPOCHS = 6
 # Relative rise of the validation loss (median of three epochs) over its minimum.
 RISE = 0.15
+# The same from which a run is far behind its best epoch.
+FAR = 0.5
 # Share of its value at the minimum by which the training loss must have fallen since.
 TRAIN_FELL = 0.1
 # Train minus validation accuracy: enough beside a rise, and enough by itself.
@@ -73,7 +75,7 @@ def check(trace: Trace) -> Finding | None:
         confidence=_confidence(rose=rose, apart=apart, told=len(told)),
         evidence=_evidence(trace, rise, gap),
         cost="The last weights are worse on new rows than those of the best epoch.",
-        fixes=_fixes(trace),
+        fixes=_fixes(trace, far=rose and (rise or 0.0) >= FAR),
     )
 
 
@@ -202,7 +204,7 @@ def _evidence(trace: Trace, rise: float | None, gap: float | None) -> dict[str, 
     )
 
 
-def _fixes(trace: Trace) -> tuple[Fix, ...]:
+def _fixes(trace: Trace, *, far: bool) -> tuple[Fix, ...]:
     dropout, decay = number(model_options(trace), "dropout") or 0.0, number(trace.config, "weight_decay")
     more_dropout = model_fix(
         trace,
@@ -224,7 +226,9 @@ def _fixes(trace: Trace) -> tuple[Fix, ...]:
         reason="Stronger weight decay keeps the weights small.",
         expected="A slower rise of the validation loss; a weak repair with AdamW.",
     )
-    return fixes(more_dropout, _shorter(trace), _simpler(trace), stop, more_decay)
+    # Where validation got far worse, to end where it was best is certain to help; less is mended by dropout.
+    first = (_shorter(trace), more_dropout) if far else (more_dropout, _shorter(trace))
+    return fixes(*first, _simpler(trace), stop, more_decay)
 
 
 def _shorter(trace: Trace) -> Fix | None:

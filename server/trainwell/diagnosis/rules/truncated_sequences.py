@@ -23,8 +23,6 @@ EXPLAINS = (*POOR, *APART)
 
 # Share of texts that fill every place.
 CUT = 0.5
-# How much longer a first repair makes them, and at least.
-LONGER, AT_LEAST = 4, 32
 
 
 def check(trace: Trace) -> Finding | None:
@@ -32,7 +30,6 @@ def check(trace: Trace) -> Finding | None:
     share, places, reached = fact(trace, "cut_rows"), fact(trace, "places"), validation_fit(trace)
     if share is None or places is None or share < CUT or (reached is not None and reached >= GOOD_FIT):
         return None
-    length = max(AT_LEAST, LONGER * int(places))
     return Finding(
         code="truncated_sequences",
         severity="warning",
@@ -42,8 +39,8 @@ def check(trace: Trace) -> Finding | None:
         cost="Whatever the ends of the texts say.",
         evidence=shown({"cut_rows": share, "places": places, "network": reached}),
         fixes=fixes(prepare_fix(
-            trace, {"options": {"length": length}},
-            reason="Keep more of each text, then build and train anew.",
+            trace, {"options": {"length": None}},
+            reason="Let the length follow from the texts, as it does by itself, then build and train anew.",
             expected="A better score if the ends matter; steps take longer.",
         )),
     )  # fmt: skip

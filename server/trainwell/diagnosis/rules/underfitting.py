@@ -176,11 +176,13 @@ def _wider(trace: Trace) -> Fix | None:
     options = model_options(trace)
     several = {name: value for name, value in options.items() if name in ("hidden_dims", "channels") and value}
     changes: dict[str, Any] = {name: [_widened(width) for width in value] for name, value in several.items()}
+    if len(several.get("channels", (0, 0))) == 1:
+        changes["channels"] = None  # one stage sees small spots only: as many as the picture has room for
     changes |= {name: _widened(options[name]) for name in WIDTHS if isinstance(options.get(name), int)}
     return model_fix(
         trace,
         changes or {"hidden_dims": [_widened(64), _widened(64)]},
-        reason="Give the network more room: wider layers. Then train the new model.",
+        reason="Give the network more room: wide layers, and as many as it needs. Then train the new model.",
         expected="The training score rises clearly; if it does not, the size was not the cause.",
     )
 
