@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 EXPLAINS = ("underfitting", "plateau", "not_learning")
 
-# Epochs below which nothing is told, and epochs that are few whatever their steps.
-FEWEST, FEW_EPOCHS = 2, 3
+# Epochs that are few whatever their steps.
+FEW_EPOCHS = 3
 # With so few epochs this many steps are few, too.
 HALF_OF_ENOUGH = 300
 # Steps that a repaired run has at least, and the share of the rows from which a batch is large.
@@ -35,7 +35,7 @@ ENDED = ("completed", None)
 def check(trace: Trace) -> Finding | None:
     """Judge a run that came to its planned end."""
     updates, falling = num_updates(trace), late_progress(trace)
-    if not trace.finished or len(trace.epochs) < FEWEST or not _is_done(trace) or updates is None:
+    if not trace.finished or not trace.epochs or not _is_done(trace) or updates is None:
         return None
     short = updates < FEW_UPDATES or (len(trace.epochs) <= FEW_EPOCHS and updates < HALF_OF_ENOUGH)
     if not short and (falling is None or falling < STILL_FALLING):
