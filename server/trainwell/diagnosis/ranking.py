@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from trainwell.contract.findings import SEVERITIES, Finding
 from trainwell.diagnosis import crashes
+from trainwell.diagnosis.confidence import meant
 from trainwell.diagnosis.rule import explained_by, rules
 
 if TYPE_CHECKING:
@@ -23,11 +24,13 @@ def diagnose(trace: Trace) -> list[Finding]:
 
     Returns:
         Findings by severity, then by confidence; empty when nothing is wrong or nothing can be told. A finding that
-        another one explains is not told by itself: the cause names it in `also` and takes its severity over.
+        another one explains is not told by itself: the cause names it in `also` and takes its severity over. What a
+        confidence means, `diagnosis.confidence` says.
     """
     verdicts = [*(rule.check(trace) for rule in rules().values()), *crashes.findings(trace)]
     found = sorted((finding for finding in verdicts if finding is not None), key=_importance)
-    return sorted(_causes(found), key=_importance)
+    ranked = sorted(_causes(found), key=_importance)
+    return [one.model_copy(update={"confidence": meant(one.confidence, trace)}) for one in ranked]
 
 
 def _causes(found: list[Finding]) -> list[Finding]:
