@@ -1,7 +1,7 @@
 """What a confidence means: how often a first finding of that confidence named the cause on the corpus.
 
-Rules say how strong their evidence is. How often they are right with it is known of runs whose steps and rows were seen,
-since the corpus is made of such: on its tuning part 163 of 176 first findings were right, with little difference
+Rules say how strong their evidence is. How often they are right with it is known of runs whose steps and rows were
+seen, since the corpus is made of such: on its tuning part 163 of 176 first findings were right, with little difference
 between weak evidence and strong. So the scale is bent by what was counted there, less a little where few were counted.
 Logs and words of others are not in that count: of them a rule's own word stands.
 """
