@@ -180,7 +180,7 @@ def _loss(trace: Trace) -> float | None:
     return trace.epochs[-1].val_loss if trace.epochs else None
 
 
-def kept(outcome: Outcome) -> str:
+def as_json(outcome: Outcome) -> str:
     """An outcome as JSON."""
     trace = asdict(outcome.trace) | {"told": sorted(outcome.trace.told)}
     return json.dumps({**vars(outcome), "trace": trace})

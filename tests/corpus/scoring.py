@@ -127,6 +127,13 @@ def is_as_good(case: Case, outcome: Outcome, twin: Outcome) -> bool:
     return outcome.score is not None and outcome.score >= (twin.score or 0.0) - POINTS
 
 
+def is_better(case: Case, outcome: Outcome, before: Outcome) -> bool:
+    """Whether a run came out better than another of its case."""
+    if case.job.metric == "loss":
+        return outcome.loss is not None and (before.loss is None or outcome.loss < before.loss)
+    return outcome.score is not None and (before.score is None or outcome.score > before.score)
+
+
 def report(
     cases: Sequence[Case],
     outcomes: Mapping[str, Outcome],

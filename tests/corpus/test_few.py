@@ -4,7 +4,7 @@ import pytest
 
 from tests.corpus.cases import HALVES
 from tests.corpus.catalogue import catalogue
-from tests.corpus.running import kept, mended, read, run
+from tests.corpus.running import as_json, mended, read, run
 from tests.corpus.scoring import has_fix, is_as_good, loud
 
 FAULTS = [
@@ -58,7 +58,7 @@ def test_the_corpus_is_as_large_and_as_mixed_as_it_says():
 def test_an_outcome_can_be_kept_and_judged_again():
     outcome = run(catalogue()["python wine"].job)
 
-    again = read(kept(outcome))
+    again = read(as_json(outcome))
 
     assert (again.trace.epochs, again.trace.facts) == (outcome.trace.epochs, outcome.trace.facts)
     assert again.findings == outcome.findings
