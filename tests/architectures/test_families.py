@@ -232,6 +232,27 @@ def test_curves_are_straight_between_their_knots_and_bend_at_them():
     assert x[1:-1, 0][bends].tolist() == [-1.0, 0.0, 2.0]
 
 
+@pytest.mark.parametrize(
+    ("numbers", "task", "rows", "dropout", "most_epochs"),
+    [
+        (2, "classification", 2000, 0.3, 20),
+        (4, "classification", 2000, 0.1, None),
+        (2, "regression", 2000, 0.1, None),
+        (0, "classification", 2000, 0.1, None),
+        (2, "classification", 500, 0.2, 100),
+    ],
+)
+def test_where_most_inputs_are_categories_more_is_dropped_and_epochs_are_fewer(
+    numbers, task, rows, dropout, most_epochs
+):
+    knots = ((-1.0, 0.0, 1.0),) * numbers + ((),) * (6 - numbers)
+    inputs = (TensorSpec(name="x", shape=(6,), knots=knots if numbers else ()),)
+    shapes = Shapes(inputs=inputs, num_outputs=2, task=task, rows=rows)
+    settled = architectures.resolve("tabular", {}, shapes)
+    assert settled["dropout"] == dropout
+    assert architectures.recipe("tabular", settled, shapes).most_epochs == most_epochs
+
+
 def test_only_numbers_of_a_table_that_has_knots_get_curves_and_few_rows_get_none():
     bent = TensorSpec(name="x", shape=(3,), knots=((-1.0, 0.0, 1.0), (), (0.0, 0.5, 1.0)))
     many = TensorSpec(name="categories", shape=(1,), dtype="int64", role="categories", sizes=(90,))

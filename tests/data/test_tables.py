@@ -16,6 +16,7 @@ from sklearn import datasets
 
 from trainwell import data
 from trainwell.data.table import read
+from trainwell.data.table.knots import PIECES, fit_knots
 from trainwell.store.workspace import Workspace
 
 LOADERS = {
@@ -366,3 +367,11 @@ def test_numbers_have_knots_where_their_rows_and_their_rare_values_are_and_nothi
     shares = np.histogram(size, knots[names.index("size")])[0] / len(size)
     assert shares.max() < 0.1
     np.testing.assert_allclose(knots[names.index("gain")], np.unique(gain), rtol=1e-4)
+
+
+def test_each_rare_amount_beside_a_usual_one_has_a_knot_of_its_own():
+    amounts = np.concatenate([np.zeros(300), np.arange(1, 101) / 20]).astype(np.float32)
+    evenly = np.repeat(np.arange(100) / 20, 4).astype(np.float32)
+    gain, size = fit_knots([{"as": "number", "missing": False}] * 2, np.stack([amounts, evenly], axis=1))
+    np.testing.assert_allclose(gain, np.unique(amounts), rtol=1e-4)
+    assert len(size) <= PIECES + 2
