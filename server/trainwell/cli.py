@@ -37,7 +37,7 @@ finite), {STALLED} stalled (its worker says nothing any more), {ERROR} error"""
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
-    options = _parsed(sys.argv[1:] if words is None else words)
+    options = parsed(sys.argv[1:] if words is None else words)
     branch: Callable[[argparse.Namespace], int] = options.branch
     try:
         return branch(options)
@@ -45,7 +45,7 @@ def main(words: Sequence[str] | None = None) -> int:
         from trainwell.tools.dispatch import refused
 
         print(refused(error).text, file=sys.stderr)
-        return USAGE if error.code == "bad_manifest" else ERROR
+        return USAGE if error.code in {"bad_json", "bad_manifest"} else ERROR
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:  # somebody closed our output, as `head` does
@@ -53,7 +53,7 @@ def main(words: Sequence[str] | None = None) -> int:
         return ERROR
 
 
-def _parsed(words: Sequence[str]) -> argparse.Namespace:
+def parsed(words: Sequence[str]) -> argparse.Namespace:
     """The words of a command line. Without a command it is a client that starts us, unless a person sits there."""
     parser = _parser()
     options = parser.parse_args(words)
@@ -201,7 +201,10 @@ def _token(options: argparse.Namespace) -> int:
         return OK
     if options.name is None:
         raise TrainwellError(
-            "missing_name", "Whose token?", argument="name", hint=f"trainwell token {options.action} NAME"
+            "missing_name",
+            f"token {options.action} needs the name of whose token it is.",
+            argument="name",
+            hint=f"As in `trainwell token {options.action} ada`; `trainwell token list` shows those that there are.",
         )
     if options.action == "revoke":
         print(f"The token {tokens.revoke(options.name).name} is revoked; its workspace stays as it is.")
@@ -219,8 +222,11 @@ def _call(options: argparse.Namespace) -> int:
     try:
         arguments = _read_json(options.arguments)
     except (ValueError, OSError, RecursionError) as error:
-        print(f"bad_json: the arguments are not JSON: {str(error)[:200]}", file=sys.stderr)
-        return USAGE
+        raise TrainwellError(
+            "bad_json", f"The arguments are not JSON: {str(error)[:200]}.", argument="arguments",
+            allowed="a JSON object, @FILE with one, or - for standard input",
+            hint=f"As in `trainwell call {options.tool} '{{}}'`; `trainwell tools` lists what each takes.",
+        ) from error  # fmt: skip
     _speak_utf8()
     outcome = anyio.run(call_tool, _open(options), options.tool, arguments)
     if options.json:

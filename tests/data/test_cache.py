@@ -158,7 +158,7 @@ def test_unknown_handles_and_splits_are_named(workspace):
     prepared = data.prepare(workspace, {"source": "iris"})
     with pytest.raises(TrainwellError) as caught:
         data.load_split(workspace, prepared, "tset")
-    assert caught.value.code == "unknown_split"
+    assert caught.value.code == "data_damaged"
 
 
 def test_loaded_arrays_may_be_written_to_without_touching_the_file(workspace):

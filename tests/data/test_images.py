@@ -430,12 +430,12 @@ def as_png(image):
         (
             {f"d/{'ab'[n % 2]}/{n}.png": as_png(picture(n)) for n in range(20)},
             {"options": {"size": 2}},
-            "bad_argument",
+            "invalid_option",
         ),
         (
             {f"d/{'ab'[n % 2]}/{n}.png": as_png(picture(n)) for n in range(20)},
             {"options": {"channels": 2}},
-            "bad_argument",
+            "invalid_option",
         ),
         ({f"d/{'ab'[n % 2]}/{n}.png": as_png(picture(n)) for n in range(20)}, {"target": "no"}, "missing_column"),
         ({f"d/{'ab'[n % 2]}/{n}.png": as_png(picture(n)) for n in range(20)}, {"targets": ["a"]}, "not_for_this_kind"),

@@ -218,7 +218,7 @@ def test_other_columns_are_left_out_and_named(workspace):
     [
         ({"text": "nope"}, "missing_column"), ({"text": "topic"}, "not_text"),
         ({"tokenizer": "../.."}, "path_outside_workspace"),
-        ({"tokenizer": "nope"}, "file_not_found"), ({"length": 0}, "bad_argument"), ({"windw": 3}, "unknown_argument"),
+        ({"tokenizer": "nope"}, "file_not_found"), ({"length": 0}, "invalid_option"), ({"windw": 3}, "unknown_option"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_refused_and_nothing_is_left(table, options, code):

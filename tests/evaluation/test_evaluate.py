@@ -262,7 +262,7 @@ def test_a_misspelt_column_is_refused_with_the_nearest_one(raw):
     with pytest.raises(TrainwellError) as caught:
         judged(classes("a", "b"), RED_IS_WRONG, raw=raw, slices=["size", "color"])
 
-    assert (caught.value.code, caught.value.argument) == ("unknown_column", "slices/1")
+    assert (caught.value.code, caught.value.argument) == ("missing_column", "slices/1")
     assert "colour" in caught.value.hint
 
 

@@ -77,7 +77,7 @@ def test_where_all_checkpoints_are_bad_the_run_ends_and_does_not_pretend(place):
         content[-1] ^= 1
         (folder / "weights.safetensors").write_bytes(content)
     row = place.ended(run)
-    assert (row["state"], row["cause"]) == ("failed", "checkpoints_damaged")
+    assert (row["state"], row["cause"]) == ("failed", "checkpoint_damaged")
     assert "damaged" in row["message"]
     place.sound(run, epochs=False)
 
@@ -88,7 +88,7 @@ def test_best_weights_that_are_damaged_are_refused_and_not_used(place):
     place.ended(run)
     for folder in place.checkpoints(run, "best-????????"):
         (folder / "weights.safetensors").write_bytes(b"nonsense")
-    assert place.refuse("evaluate", run=run)["code"] == "checkpoints_damaged"
+    assert place.refuse("evaluate", run=run)["code"] == "checkpoint_damaged"
     place.sound(run)
 
 

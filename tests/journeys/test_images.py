@@ -95,7 +95,7 @@ def test_what_is_wrong_with_a_folder_is_said_before_anything_is_trained(call, re
         Image.new("L", (9, 9), number).save(root / "loose" / f"{number}.png")
     assert refuse("prepare_data", source="loose")["code"] == "missing_target"
     assert refuse("prepare_data", source="empty")["code"] == "no_images"
-    assert refuse("prepare_data", source="loose", options={"size": 1})["code"] == "bad_argument"
+    assert refuse("prepare_data", source="loose", options={"size": 1})["code"] == "invalid_option"
     data = call("prepare_data", source="loose", task="reconstruction")["data"]
     refused = refuse("build_model", data=data, architecture="cnn", options={"channels": [8] * 8})
     assert refused["argument"] == "options/channels"

@@ -81,7 +81,7 @@ def test_a_mistaken_argument_never_reaches_the_tool(ask):
 def test_what_only_the_tools_own_class_sees_is_told_without_pydantics_words(ask):
     error = ask(mood="late").structured["error"]
 
-    assert (error["code"], error["message"]) == ("invalid_arguments", "it is too late")
+    assert (error["code"], error["message"]) == ("invalid_argument", "it is too late")
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ def test_with_every_checkpoint_damaged_it_does_not_pretend_to_be_at_the_beginnin
     for _ in range(2):
         with pytest.raises(TrainwellError) as error:
             checkpoint.newest_good(folder)
-        assert error.value.code == "checkpoints_damaged"
+        assert error.value.code == "checkpoint_damaged"
 
 
 def test_a_run_that_never_saved_has_no_checkpoint(tmp_path):

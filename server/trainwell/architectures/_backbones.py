@@ -220,7 +220,13 @@ def _tidied(module: nn.Module, config: dict[str, Any]) -> nn.Module:
 
 
 def _damaged(source: str, why: str) -> TrainwellError:
-    return TrainwellError("backbone_damaged", f"{WEIGHTS} cannot be used: {why}.", argument="pretrained", got=source)
+    return TrainwellError(
+        "backbone_damaged",
+        f"{WEIGHTS} cannot be used: {why}.",
+        argument="pretrained",
+        got=source,
+        hint="Download it again, or save it again with save_pretrained of the library transformers.",
+    )
 
 
 def _kind_of(config: dict[str, Any]) -> Kind:

@@ -111,7 +111,7 @@ def _fork(node: Fork, flow: Flow) -> tuple[Fork, Flow]:
     place = _channel_place(first)
     shape = (*first.shape[:place], total, *first.shape[place + 1 :])
     if prod(shape) > MOST_VALUES_PER_ROW:
-        raise _unlike(node.path, f"it would give {shown(shape)}", shape, code="model_too_large")
+        raise _too_large(node.path, node.path, shape)
     return replace(node, ways=tuple(ways), along=place + 1, gives=shape), Flow(shape, first.layout)
 
 
@@ -158,10 +158,10 @@ def _stride(size: int, wanted: int) -> int | None:
     return next((stride for stride in sorted(candidates) if (size - 1) // stride + 1 == wanted), None)
 
 
-def _unlike(
-    path: str, what: str, got: Shape, hint: str | None = None, code: str = "layer_shape_mismatch"
-) -> TrainwellError:
-    return TrainwellError(code, f"{path} does not fit: {what}.", argument=path, got=list(got), hint=hint)
+def _unlike(path: str, what: str, got: Shape, hint: str | None = None) -> TrainwellError:
+    return TrainwellError(
+        "layer_shape_mismatch", f"{path} does not fit: {what}.", argument=path, got=list(got), hint=hint
+    )
 
 
 def _fitted(layer: Layer, flow: Flow) -> tuple[list[Node], Flow]:
@@ -206,11 +206,11 @@ def _placed(layer: Layer, flow: Flow) -> tuple[Layer, Flow]:
             gives = tuple(LAYERS[layer.type_name].make(layer.options, shape)(rows).shape[1:])
     except (RuntimeError, ValueError, AssertionError) as error:
         if "overflow" in str(error).lower():
-            raise _too_large(layer) from None
+            raise _too_large(layer.where, layer.path) from None
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise _mismatch(layer, shape, f"PyTorch says: {reason[:200]}") from None
     if prod(gives) > MOST_VALUES_PER_ROW:
-        raise _too_large(layer, gives)
+        raise _too_large(layer.where, layer.path, gives)
     return replace(layer, takes=shape, gives=gives), Flow(gives, _layout_behind(layer, flow, gives))
 
 
@@ -310,12 +310,12 @@ def _mismatch(
     )
 
 
-def _too_large(layer: Layer, gives: Shape | None = None) -> TrainwellError:
+def _too_large(where: str, path: str, gives: Shape | None = None) -> TrainwellError:
     what = "more weights than can be counted" if gives is None else f"{shown(gives)}, {prod(gives):.2g} values per row"
     return TrainwellError(
         "model_too_large",
-        f"{layer.where} gives {what}." if gives else f"{layer.where} would have {what}.",
-        argument=layer.path or "layers",
+        f"{where} gives {what}." if gives else f"{where} would have {what}.",
+        argument=path or "layers",
         allowed=f"at most {MOST_VALUES_PER_ROW:,} values per row",
         hint="Make this layer or the ones before it smaller.",
     )

@@ -159,13 +159,13 @@ def _input(shapes: Shapes) -> TensorSpec:
             argument="architecture",
             got="autoencoder",
             hint="Prepare the data again with task reconstruction, or take another architecture.",
-            next_call=next_call("prepare_data", source="path/to/data.csv", task="reconstruction"),
+            next_call=next_call("prepare_data", task="reconstruction"),
         )
     spec = shapes.inputs[0]
     if len(shapes.inputs) != 1 or prod(spec.shape) < 1 or prod(spec.shape) != shapes.num_outputs:
-        code = "no_inputs" if prod(spec.shape) < 1 else "architecture_does_not_fit"
         raise TrainwellError(
-            code, "An autoencoder takes one input of numbers and gives it again.", argument="data",
+            "no_inputs" if prod(spec.shape) < 1 else "architecture_does_not_fit",
+            "An autoencoder takes one input of numbers and gives it again.", argument="data",
             got={one.name: list(one.shape) for one in shapes.inputs} | {"outputs": shapes.num_outputs},
         )  # fmt: skip
     return spec

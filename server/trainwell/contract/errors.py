@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from trainwell.contract.text import quoted
+from trainwell.contract.text import plain, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 JsonObject = dict[str, Any]
+MOST_ALLOWED, LONGEST_ALLOWED = 12, 240  # choices and characters that are told
 LONGEST_WORD = 100  # characters compared; comparing takes time that grows with the square of the length
 
 
 def next_call(tool: str, **arguments: Any) -> JsonObject:
     """A call that an agent can send as it stands: `{"tool": ..., "arguments": {...}}`."""
     return {"tool": tool, "arguments": arguments}
+
+
+def call_line(call: JsonObject | None) -> str | None:
+    """The call to make next, as the last line of an answer or a refusal."""
+    return f"Next: {json.dumps(call, ensure_ascii=False)}" if call else None
 
 
 class _Shown(str):
@@ -57,6 +64,22 @@ class TrainwellError(Exception):
         self.allowed = allowed
         self.hint = hint
         self.next_call = next_call
+
+    def __str__(self) -> str:
+        """What a person or an agent reads, a line for each: the sentence, what to do, what is allowed."""
+        return "\n".join(line for line in (self.message, self.hint, self._allowed_line()) if line)
+
+    def _allowed_line(self) -> str | None:
+        """What would have been accepted, unless the sentence or the hint says it already."""
+        if self.allowed is None:
+            return None
+        choices = cast("list[Any]", self.allowed) if isinstance(self.allowed, list) else [self.allowed]
+        shown = [one if isinstance(one, str) else json.dumps(one, ensure_ascii=False, default=str) for one in choices]
+        said = f"{self.message} {self.hint or ''}".lower()
+        if "allowed" in said or "did you mean" in said or all(one.lower() in said for one in shown):
+            return None
+        more = f", and {len(shown) - MOST_ALLOWED} more" if len(shown) > MOST_ALLOWED else ""
+        return f"Allowed: {plain(', '.join(shown[:MOST_ALLOWED]), LONGEST_ALLOWED)}{more}."
 
     def to_json(self) -> JsonObject:
         """The error as the agent sees it; absent fields are left out."""

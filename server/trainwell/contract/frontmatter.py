@@ -29,7 +29,8 @@ class Place:
 
     def refusal(self, reason: str, **details: Any) -> TrainwellError:
         """The error for something wrong here; the caller raises it."""
-        return TrainwellError("bad_manifest", f"{self.file}:{self.line}: {reason}", **details)
+        hint = "Mend this line, or start without --skill: `trainwell serve`."
+        return TrainwellError("bad_manifest", f"{self.file}:{self.line}: {reason}", hint=hint, **details)
 
 
 @dataclass(frozen=True)

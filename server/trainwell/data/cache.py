@@ -21,7 +21,7 @@ import psutil
 from pydantic import ValidationError
 
 from trainwell.contract.errors import TrainwellError, did_you_mean, next_call
-from trainwell.contract.specs import SPLITS, PreparedData
+from trainwell.contract.specs import PreparedData
 from trainwell.data.files import open_array
 from trainwell.data.parts import SplitArrays
 from trainwell.store.atomic import sync_folder
@@ -74,7 +74,9 @@ def get_or_make(
         raise TrainwellError(
             "disk_full" if error.errno == 28 else "workspace_not_writable",
             f"The prepared data could not be written: {error.strerror}.",
-            hint="Make room in the workspace and try again.",
+            hint="Make room in the workspace and try again."
+            if error.errno == 28
+            else "Let the user that runs trainwell write to .trainwell in the workspace.",
         ) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -108,12 +110,8 @@ def load_split(workspace: Workspace, prepared: PreparedData, split: str) -> Spli
     """One split's arrays; inputs, and targets of more than one value, are memory-mapped.
 
     Raises:
-        TrainwellError: `unknown_split`, `data_damaged`.
+        TrainwellError: `data_damaged`.
     """
-    if split not in prepared.splits:
-        raise TrainwellError(
-            "unknown_split", "There is no such split.", argument="split", got=split, allowed=list(SPLITS)
-        )
     folder = workspace.data_dir(prepared.handle)
     try:
         inputs = tuple(open_array(folder / f"{split}_{entry.name}.npy") for entry in prepared.inputs)

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from trainwell.contract.errors import TrainwellError, did_you_mean, next_call
 from trainwell.contract.specs import PreparedData
-from trainwell.contract.text import finite, plain
+from trainwell.contract.text import finite, plain, quoted
 from trainwell.data.cache import fingerprint_of, get_or_make
 from trainwell.data.content import refuse_unreadable
 from trainwell.data.hashes import remembered_hash
@@ -231,8 +231,9 @@ def _request(found: Kind, arguments: dict[str, Any]) -> Request:
         if name not in own:
             known = own if place != name else _COMMON | own
             raise TrainwellError(
-                "unknown_argument", "There is no such argument.", argument=place, allowed=sorted(known),
-                hint=did_you_mean(name, known),
+                "unknown_argument" if place == name else "unknown_option",
+                f"Data of kind {found.KIND} has no argument {quoted(name)}.", argument=place, got=name,
+                allowed=sorted(known), hint=did_you_mean(name, known),
             )  # fmt: skip
         options[name] = value
     try:
@@ -241,7 +242,7 @@ def _request(found: Kind, arguments: dict[str, Any]) -> Request:
         first = error.errors()[0]
         place = "/".join(map(str, first["loc"] if first["loc"][0] in named else ("options", *first["loc"])))
         raise TrainwellError(
-            "bad_argument",
+            "invalid_option" if place.startswith("options/") else "invalid_argument",
             f"{place}: {first['msg']}.",
             got=first["input"],
             argument=place,

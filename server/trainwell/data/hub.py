@@ -224,6 +224,7 @@ def _fingerprint(folder: Path) -> str:
 
 def _unreadable(source: str, argument: str, why: str) -> TrainwellError:
     return TrainwellError(
-        "dataset_unreadable", f"The data set {quoted(source, 60)} cannot be loaded: {why}.", argument=argument,
-        allowed="what save_to_disk wrote, or files called train-*.parquet (.csv, .jsonl), test-*.parquet, ...",
+        "dataset_unreadable", f"The data set {quoted(source, 60)} cannot be loaded: {why.rstrip('.')}.",
+        argument=argument,
+        allowed="what save_to_disk wrote, or files called train-*.parquet and test-*.parquet (.csv, .jsonl)",
     )  # fmt: skip

@@ -254,6 +254,7 @@ def _by_time(order: Rows, fractions: Mapping[str, float]) -> dict[str, Rows]:
         raise TrainwellError(
             "too_few_times", f"The column to split by holds {counted(len(times), 'different time')}.",
             argument="split_by", allowed=f"at least {len(names)}",
+            hint="Name a column of more times, or leave split and split_by out.",
         )  # fmt: skip
     ends = np.cumsum(sizes)
     held = np.cumsum([fractions[name] for name in names[:0:-1]])[::-1]

@@ -61,7 +61,7 @@ def evaluate(
         given; `trees` as `beside_trees` has them.
 
     Raises:
-        TrainwellError: `wrong_input_shape`, `no_labelled_rows`, `no_raw_columns`, `unknown_column`, `data_damaged`,
+        TrainwellError: `wrong_input_shape`, `no_labelled_rows`, `no_raw_columns`, `missing_column`, `data_damaged`,
             `no_such_picture`.
     """
     check_slices(raw, slices, len(arrays.target))

@@ -34,7 +34,7 @@ def check_slices(raw: Path | None, columns: Sequence[str], rows: int) -> None:
         rows: How many rows the split has.
 
     Raises:
-        TrainwellError: `no_raw_columns`, `unknown_column` or `data_damaged`.
+        TrainwellError: `no_raw_columns`, `missing_column` or `data_damaged`.
     """
     if not columns:
         return
@@ -53,7 +53,7 @@ def check_slices(raw: Path | None, columns: Sequence[str], rows: int) -> None:
     for index, column in enumerate(columns):
         if column not in known:
             raise TrainwellError(
-                "unknown_column",
+                "missing_column",
                 "The data has no column of this name.",
                 argument=f"slices/{index}",
                 got=column,

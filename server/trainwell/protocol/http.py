@@ -170,15 +170,15 @@ def _listen(host: str, port: int, *, locked: bool) -> socket.socket:
             argument="--host",
             got=host,
             allowed=list(LOOPBACK),
-            hint="Make a token first: trainwell token make NAME. Or forward a port: ssh -L 8017:127.0.0.1:8017 HOST.",
+            hint="Make a token first: `trainwell token make NAME`. Or forward a port: ssh -L 8017:127.0.0.1:8017 HOST.",
         )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=512)
     except (OSError, OverflowError) as error:
         raise TrainwellError(
-            "port_not_free", f"This port cannot be listened at: {error}.", argument="--port", got=port,
-            hint="Name another port; 0 is any that is free.",
+            "port_not_free", f"Port {port} cannot be listened at: {error}.", argument="--port", got=port,
+            hint="`trainwell serve --http --port 0` takes any that is free, and says which.",
         ) from error  # fmt: skip
 
 

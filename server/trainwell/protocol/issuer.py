@@ -13,6 +13,7 @@ import jwt
 from loguru import logger
 
 from trainwell.contract.errors import TrainwellError
+from trainwell.contract.text import quoted
 from trainwell.store.handles import slug
 
 #: The names of this machine to itself.
@@ -69,6 +70,7 @@ def _require_safe(url: str) -> None:
     parts = urlsplit(url)
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
         raise TrainwellError(
-            "bad_issuer", "An issuer is reached by https (http on this machine).", argument="--oauth-issuer", got=url,
-            allowed="https://HOST/PATH",
+            "bad_issuer", f"An issuer is reached by https (http on this machine only), not by {quoted(url, 200)}.",
+            argument="--oauth-issuer", got=url, allowed="https://HOST/PATH",
+            hint="As in `trainwell serve --http --oauth-issuer https://HOST/PATH`.",
         )  # fmt: skip

@@ -18,7 +18,7 @@ from mcp.types import (
     TextResourceContents,
 )
 
-from trainwell.contract.errors import TrainwellError
+from trainwell.contract.errors import TrainwellError, call_line, next_call
 from trainwell.contract.text import finite, plain, quoted
 from trainwell.store.handles import TABLES
 from trainwell.tools.dispatch import call_tool
@@ -99,7 +99,10 @@ async def _log(services: Services, run: str) -> Any:
 async def _curves(services: Services, run: str) -> Any:
     picture = (await _answer(services, run, plot=True)).get("picture")
     if picture is None:
-        raise TrainwellError("nothing_to_draw", "No epoch has been finished yet, so there is no curve.", got=run)
+        raise TrainwellError(
+            "nothing_to_draw", "No epoch has been finished yet, so there is no curve.", argument="run", got=run,
+            hint="Wait until its first epoch has ended.", next_call=next_call("get_run", run=run, wait_seconds=20),
+        )  # fmt: skip
     return await anyio.Path(services.workspace.root / picture).read_bytes()
 
 
@@ -201,7 +204,7 @@ def not_found(address: str, message: str) -> MCPError:
 
 def told(address: str, error: TrainwellError) -> MCPError:
     """Our own error, as the protocol has it."""
-    message = " ".join(part for part in (error.message, error.hint) if part)
+    message = "\n".join(part for part in (str(error), call_line(error.next_call)) if part)
     return MCPError(INVALID_PARAMS, message, {"uri": address[:LONGEST_ADDRESS], **error.to_json()})
 
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from trainwell.contract.errors import TrainwellError
+from trainwell.contract.errors import TrainwellError, did_you_mean
 from trainwell.contract.specs import PYTHON, Baseline, ModelSpec, PreparedData, Shapes, Task, TensorSpec
+from trainwell.contract.text import quoted
 from trainwell.store.handles import content_handle
 
 if TYPE_CHECKING:
@@ -48,7 +49,10 @@ def describe(model: nn.Module, loaded: Loaded, asked: str | None) -> Described:
         TrainwellError: `unknown_task`, `wrong_output_shape`, `target_out_of_range`, `task_does_not_fit`.
     """
     if asked is not None and asked not in TASKS:
-        raise TrainwellError("unknown_task", "There is no such task here.", argument="task", got=asked, allowed=TASKS)
+        raise TrainwellError(
+            "unknown_task", f"There is no task {quoted(asked, 40)} here.", argument="task", got=asked,
+            allowed=list(TASKS), hint=did_you_mean(asked, TASKS) or "Leave it out: it is told from the targets.",
+        )  # fmt: skip
     outputs = _first_outputs(model, loaded.train)
     target = loaded.train[-1]
     task: Task = asked if asked is not None else _guess(loaded.train, outputs)

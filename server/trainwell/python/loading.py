@@ -294,7 +294,11 @@ def _sample(loader: DataLoader[Any]) -> Columns:
 
 def _empty(argument: str) -> TrainwellError:
     return TrainwellError(
-        "empty_loader", f"{argument} gives no rows.", argument=argument, allowed="Non-empty DataLoader"
+        "empty_loader",
+        f"{argument} gives no rows.",
+        argument=argument,
+        allowed="Non-empty DataLoader",
+        hint="Look at its dataset (len of it is 0?), its sampler, and drop_last with fewer rows than a batch.",
     )
 
 

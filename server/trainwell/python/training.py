@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 import torch
 from torch import nn
 
-from trainwell.contract.errors import TrainwellError
+from trainwell.contract.errors import TrainwellError, next_call
 from trainwell.contract.manifest import load_manifest
 from trainwell.contract.specs import PYTHON, RetryPolicy, RunSpec
 from trainwell.contract.text import plain
@@ -128,8 +128,8 @@ def _check_objects(model: object, train_loader: object, val_loader: object) -> N
         )  # fmt: skip
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise TrainwellError(
-            "nothing_to_train", "This network has no parameters to train.", argument="model",
-            allowed="Valid PyTorch model",
+            "nothing_to_train", "This network has no parameters that learn.", argument="model",
+            allowed="Valid PyTorch model", hint="Let those that shall learn: parameter.requires_grad_(True).",
         )  # fmt: skip
     check_loader(train_loader, "train_loader")
     if val_loader is not None:
@@ -169,6 +169,8 @@ def _earlier(store: Store, resume: str, given: dict[str, Any]) -> RunSpec:
         raise TrainwellError(
             "not_a_python_run", f"{handle} was started by the tools, which go on with it themselves.",
             argument="resume", got=handle,
+            hint="Call the tool resume_run, or leave resume out to begin anew.",
+            next_call=next_call("resume_run", run=handle),
         )  # fmt: skip
     owner: dict[str, Any] = row["owner"] or {}
     if row["ended_at"] is None and is_alive(owner):
@@ -239,7 +241,8 @@ class _Carried:
         self.spec = spec.model_copy(update={"retry": policy})
         attempt = reopen(self.store, spec.run, my_identity(), time.time())
         if attempt is None:
-            raise TrainwellError("run_is_running", "Another program has taken the run up.", argument="resume")
+            raise TrainwellError("run_is_running", "Another program has taken the run up.", argument="resume",
+                                 hint="Stop that program first.")  # fmt: skip
         self.changes = changes_so_far(self.store, spec.run)
         self.attempt = attempt
         attempts.begin(self.store, spec.run, attempt, self.changes)

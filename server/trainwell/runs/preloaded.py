@@ -178,7 +178,7 @@ async def hold() -> None:
                 await connection.send(b'{"kind": "hold"}\n')
                 await connection.receive()
         except TrainwellError as error:
-            logger.warning("{} {}", error, error.hint)
+            logger.warning("{}", error)
             pause = START_AGAIN_SECONDS
         except (OSError, anyio.EndOfStream, anyio.BrokenResourceError) as error:
             logger.debug("the preloaded process is gone: {!r}", error)

@@ -128,7 +128,7 @@ class Database:
                 raise TrainwellError(
                     "store_too_new",
                     f"The store was written by a newer trainwell (schema {version}, ours is {SCHEMA_VERSION}).",
-                    hint="Upgrade trainwell, or start with another --workspace.",
+                    hint="Upgrade trainwell, or take another folder: `trainwell --workspace DIR serve`.",
                 )
             if 0 < version < SCHEMA_VERSION:
                 self._back_up(version)
@@ -152,7 +152,7 @@ class Database:
             raise TrainwellError(
                 "store_not_copied",
                 f"The store is of an older version and could not be copied before its upgrade: {error.strerror}.",
-                hint="Free some space beside .trainwell/store.sqlite, then start again; nothing was changed.",
+                hint="Nothing was changed. Free some space beside the store; `trainwell doctor` tries again.",
             ) from error
 
     def _version(self) -> int:
@@ -172,9 +172,11 @@ def _as_trainwell_error(error: apsw.Error, path: Path) -> TrainwellError:
         return TrainwellError(
             "store_damaged",
             f"The store {path.name} is damaged: {error}.",
-            hint="Run `trainwell doctor`; the runs' folders are untouched.",
+            hint="`trainwell doctor --repair` saves what can be read; the runs' folders are untouched.",
         )
-    return TrainwellError("store_failed", f"The store cannot be used: {error}.", hint="Run `trainwell doctor`.")
+    return TrainwellError(
+        "store_failed", f"The store {path.name} cannot be used: {error}.", hint="`trainwell doctor` says what is wrong."
+    )
 
 
 def to_json(value: Any) -> str:

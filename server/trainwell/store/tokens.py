@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from trainwell.contract.errors import TrainwellError, did_you_mean
 from trainwell.contract.text import quoted
 from trainwell.store.atomic import place, write_synced
+from trainwell.store.handles import slug
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -58,17 +59,21 @@ class Tokens:
         """
         if not _NAME.match(name):
             raise TrainwellError(
-                "bad_token_name", "A token's name is a small word.", argument="name", got=name,
-                allowed="a-z, 0-9, _ and -, at most 40",
+                "bad_token_name", f"{quoted(name, 80)} is no name of a token: that is one small word.",
+                argument="name", got=name, allowed="a-z, 0-9, _ and -, at most 40",
+                hint=f"As in `trainwell token make {slug(name)}`.",
             )  # fmt: skip
         if any(token.name == name for token in self.all()):
-            raise TrainwellError("token_exists", f"There is a token {name}.", argument="name", got=name,
-                                 hint=f"Revoke it first: trainwell token revoke {name}.")  # fmt: skip
+            raise TrainwellError("token_exists", f"There is a token {name} already.", argument="name", got=name,
+                                 hint=f"`trainwell token revoke {name}` ends it; then make it anew.")  # fmt: skip
         below = folder if folder is not None else name
         root = self._path.parent.parent
         if not (root / below).resolve().is_relative_to(root):
-            raise TrainwellError("path_outside_workspace", "A token's folder lies in the server's workspace.",
-                                 argument="--folder", got=below, allowed="a relative path")  # fmt: skip
+            raise TrainwellError(
+                "path_outside_workspace", f"A token's folder lies in the server's workspace; {quoted(below, 80)} leads "
+                "out of it.", argument="--folder", got=below, allowed="a relative path",
+                hint=f"`trainwell token make {name}` gives it a folder of its own name.",
+            )  # fmt: skip
         text = PREFIX + secrets.token_urlsafe(_BYTES)
         self._write([*self.all(), Token(name, below, hashed(text), time.time())])
         return text
@@ -83,8 +88,9 @@ class Tokens:
         gone = [token for token in self.all() if token.name == name]
         if not gone:
             names = [token.name for token in self.all()]
+            hint = " ".join(filter(None, [did_you_mean(name, names), "`trainwell token list` shows all."]))
             raise TrainwellError("unknown_token", f"There is no token {quoted(name, 80)}.", argument="name", got=name,
-                                 allowed=names, hint=did_you_mean(name, names))  # fmt: skip
+                                 allowed=names or None, hint=hint)  # fmt: skip
         self._write(left)
         return gone[0]
 

@@ -82,7 +82,7 @@ class Workspace:
                 "workspace_not_writable",
                 f"The workspace {quoted(str(folder))} cannot be written: {error.strerror}.",
                 argument="--workspace",
-                hint="Start the server with --workspace DIR, a folder that you may write to.",
+                hint="Name a folder that you may write to: `trainwell --workspace DIR serve`.",
             ) from error
         readable = tuple(path.expanduser().resolve() for path in allow_read)
         return cls(folder.resolve(), readable, frozenset(allow), _parallel(max_parallel), disk_quota)
@@ -178,7 +178,10 @@ class Workspace:
             what = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
             raise TrainwellError("not_a_file", f"This path is {what}.", argument=argument, got=text, allowed="a file")
         if not os.access(path, os.R_OK):
-            raise TrainwellError("permission_denied", "This file may not be read.", argument=argument, got=text)
+            raise TrainwellError(
+                "permission_denied", "This file may not be read.", argument=argument, got=text,
+                hint="Let the user that runs trainwell read it, then call again.",
+            )  # fmt: skip
         return path
 
     def resolve_write(self, text: str, argument: str = "path", *, overwrite: bool = False) -> Path:
@@ -269,8 +272,9 @@ def _parallel(given: int | None) -> int | None:
     text = str(given) if given is not None else str(named)
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_PARALLEL):
         raise TrainwellError(
-            "bad_max_parallel", "This is not a number of runs.", argument="--max-parallel", got=text,
+            "bad_max_parallel", f"{quoted(text)} is not a number of runs at once.", argument="--max-parallel", got=text,
             allowed=f"1 to {MOST_PARALLEL}",
+            hint="As in `trainwell --max-parallel 2 serve`; it may come from TRAINWELL_MAX_PARALLEL, too.",
         )  # fmt: skip
     return int(text)
 

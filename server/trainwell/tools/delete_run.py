@@ -49,7 +49,7 @@ async def call(services: Services, arguments: Arguments) -> Result:
     except OSError as error:
         raise TrainwellError(
             "not_deleted", f"Its folder cannot be removed: {error.strerror}; nothing was deleted.", argument="run",
-            got=run,
+            got=run, hint="Close what holds its files, then call again.",
         ) from error  # fmt: skip
     services.start_waiting()  # runs that were to follow it hear of it
     return Result(

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 from pydantic import ValidationError
 
 from trainwell.contract.checking import check_arguments
-from trainwell.contract.errors import JsonObject, TrainwellError, did_you_mean
-from trainwell.contract.text import finite, plain, quoted
+from trainwell.contract.errors import JsonObject, TrainwellError, call_line, did_you_mean
+from trainwell.contract.text import finite, quoted
 from trainwell.runs.deaths import who_holds_up
 from trainwell.tools.registry import Tool, discover
-from trainwell.tools.way_on import way_on
+from trainwell.tools.way_on import completed, way_on
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -28,9 +27,6 @@ if TYPE_CHECKING:
     from trainwell.tools.services import Services
 
     Progress = Callable[[float, float | None, str], Awaitable[None]]
-
-
-MOST_ALLOWED, LONGEST_ALLOWED = 12, 240  # choices and characters that a refusal shows
 
 
 @dataclass(frozen=True)
@@ -97,8 +93,7 @@ def find_tool(name: str, tools: Mapping[str, Tool]) -> Tool:
 def refused(error: TrainwellError) -> Outcome:
     """The answer that an error becomes."""
     told = finite(error.to_json())
-    lines = [f"{error.code}: {error.message}", error.hint, _allowed_line(error), _call_line(told.get("next_call"))]
-    text = "\n".join(line for line in lines if line)
+    text = "\n".join(line for line in (f"{error.code}: {error}", call_line(told.get("next_call"))) if line)
     return Outcome(is_error=True, structured={"summary": error.message, "error": told}, text=text)
 
 
@@ -111,7 +106,8 @@ def _told_who(services: Services, error: TrainwellError) -> TrainwellError:
 
 def _with_way_on(services: Services, tool: str, arguments: Any, error: TrainwellError) -> TrainwellError:
     """The same refusal with a call to make next, where it names none."""
-    error.next_call = error.next_call or way_on(services, tool, arguments, error)
+    named = error.next_call and completed(services, arguments, error.next_call)
+    error.next_call = named or way_on(services, tool, arguments, error)
     return error
 
 
@@ -122,7 +118,7 @@ def _typed(tool: Tool, checked: JsonObject) -> Spec:
         first = error.errors(include_url=False, include_context=False)[0]
         path = "/".join(map(str, first["loc"])) or None
         message = first["msg"].removeprefix("Value error, ")
-        raise TrainwellError("invalid_arguments", message, argument=path, got=first["input"]) from error
+        raise TrainwellError("invalid_argument", message, argument=path, got=first["input"]) from error
 
 
 def outcome_of(tool: Tool, answer: Answer, services: Services) -> Outcome:
@@ -137,26 +133,9 @@ def outcome_of(tool: Tool, answer: Answer, services: Services) -> Outcome:
         message = f"the answer of {tool.name} breaks its own schema at {breach.json_path}: {breach.message[:300]}"
         raise TypeError(message)
     structured = {name: value for name, value in structured.items() if value is not None}
-    lines = [answer.summary, _call_line(structured.get("next_call"))]
+    lines = [answer.summary, call_line(structured.get("next_call"))]
     picture = services.workspace.root / answer.picture if answer.picture else None
     return Outcome(False, structured, "\n".join(line for line in lines if line), picture)
-
-
-def _call_line(call: JsonObject | None) -> str | None:
-    return f"Next: {json.dumps(call, ensure_ascii=False)}" if call else None
-
-
-def _allowed_line(error: TrainwellError) -> str | None:
-    """What would have been accepted, unless the sentence or the hint says it already."""
-    if error.allowed is None:
-        return None
-    choices = cast("list[Any]", error.allowed) if isinstance(error.allowed, list) else [error.allowed]
-    shown = [one if isinstance(one, str) else json.dumps(one, ensure_ascii=False, default=str) for one in choices]
-    said = f"{error.message} {error.hint or ''}".lower()
-    if "allowed" in said or "did you mean" in said or all(one.lower() in said for one in shown):
-        return None
-    more = f", and {len(shown) - MOST_ALLOWED} more" if len(shown) > MOST_ALLOWED else ""
-    return f"Allowed: {plain(', '.join(shown[:MOST_ALLOWED]), LONGEST_ALLOWED)}{more}."
 
 
 def _internal(name: str, error: Exception) -> TrainwellError:

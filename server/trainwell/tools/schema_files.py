@@ -71,5 +71,8 @@ def _architectures() -> dict[str, Any]:
     )
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise TrainwellError("architectures_unavailable", f"The architectures cannot be asked: {reason[:200]}")
+        raise TrainwellError(
+            "architectures_unavailable", f"The architectures cannot be asked: {reason[:200]}.",
+            hint="`trainwell doctor` says what is wrong with this installation.",
+        )  # fmt: skip
     return json.loads(done.stdout)

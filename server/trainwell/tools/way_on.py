@@ -21,7 +21,17 @@ if TYPE_CHECKING:
     from trainwell.tools.services import Services
 
 # What failed for a reason that passes: the same call again is right.
-_PASSING = {"internal_error", "store_busy", "work_takes_long", "worker_died", "workers_unavailable"}
+_PASSING = {
+    "file_changed",
+    "hub_unreachable",
+    "internal_error",
+    "io_error",
+    "not_deleted",
+    "store_busy",
+    "work_takes_long",
+    "worker_died",
+    "workers_unavailable",
+}
 # What a call is about; without one of these it would be another call.
 _SUBJECTS = {"checkpoint", "data", "log", "metrics", "model", "rows", "run", "runs", "source", "split_by", "target",
              "train_loader"}  # fmt: skip
@@ -30,10 +40,11 @@ _HANDLES = {"run": "run", "model": "model", "train_loader": "data", "data": "dat
 _RUNS = {"after", "checkpoint", "path", "run", "runs"}
 # Nobody can look into a source that is not there; one that lies elsewhere is to be brought here.
 _ELSEWHERE = {"bad_path", "path_outside_workspace"}
-_NOT_THERE = {*_ELSEWHERE, "file_not_found", "not_a_file", "permission_denied"}
+_NOT_THERE = {*_ELSEWHERE, "bad_hub_name", "shipped_set_missing", "file_not_found", "not_a_file", "permission_denied"}
 # Something that was not named, or is not known.
 _OPEN = {"exactly_one", "missing_argument", "unknown_handle"}
 _NEAREST = re.compile(r"Did you mean '([^']+)'\?")
+_PREPARE = next_call("prepare_data")
 # Characters; a longer call is not worth its tokens.
 _LONGEST = 1500
 
@@ -51,6 +62,34 @@ def way_on(services: Services, tool: str, given: Any, error: TrainwellError) -> 
     return next((one for one in _candidates(services, tool, arguments, error) if _fits(services.manifest, one)), None)
 
 
+def completed(services: Services, given: Any, call: JsonObject) -> JsonObject | None:
+    """The call to make next, whole: one of prepare_data may say only what is to be otherwise than it was.
+
+    Args:
+        services: Whose store knows how the data was prepared.
+        given: The arguments of the call that was refused, which name the data.
+        call: What the refusal names.
+    """
+    if call["tool"] != "prepare_data" or {"source", "rows"} & call["arguments"].keys():
+        return call
+    asked = _asked(services, cast("JsonObject", given) if isinstance(given, dict) else {})
+    changes = call["arguments"]
+    options = {**asked.get("options", {}), **changes.get("options", {})}
+    whole = next_call("prepare_data", **{**asked, **changes, **({"options": options} if options else {})})
+    return whole if asked and _fits(services.manifest, whole) else None
+
+
+def _asked(services: Services, arguments: JsonObject) -> JsonObject:
+    """How the data was prepared that a call names, by its own handle or that of a run; {} where nobody knows."""
+    with suppress(TrainwellError, KeyError):
+        named = arguments.get("data") or arguments.get("train_loader")
+        if isinstance(named, str):
+            return services.store.artifacts.data(services.find("data", named, "data")).encoding.get("asked", {})
+        run = services.find("run", str(arguments["run"]), "run")
+        return services.store.runs.spec(run).data.encoding.get("asked", {})
+    return {}
+
+
 def _candidates(services: Services, tool: str, arguments: JsonObject, error: TrainwellError) -> Iterator[JsonObject]:
     """The calls that may help, the likeliest first."""
     at_fault = (error.argument or "").split("/")[0]
@@ -60,22 +99,44 @@ def _candidates(services: Services, tool: str, arguments: JsonObject, error: Tra
         yield next_call(tool, **arguments)
     if error.code in _OPEN:
         yield _filled(services, _chosen(tool, arguments, error))
-    yield from _by_code(tool, arguments, error)
+    yield from _by_code(services, tool, arguments, error)
     yield from _without_entry(tool, arguments, error)
     if at_fault in arguments and at_fault not in _SUBJECTS:
         yield next_call(tool, **_without(at_fault, arguments))
+    yield from _other_choices(tool, arguments, error)
     yield from _looks(services, tool, arguments, error)
     yield next_call("system_info")
 
 
-def _by_code(tool: str, arguments: JsonObject, error: TrainwellError) -> Iterator[JsonObject]:
+def _by_code(services: Services, tool: str, arguments: JsonObject, error: TrainwellError) -> Iterator[JsonObject]:
     """What only one refusal calls for."""
     if error.code == "ambiguous_handle" and isinstance(arguments.get(error.argument or ""), str):
         yield next_call(tool, **{**arguments, error.argument or "": error.allowed[0]})
-    if error.code == "several_targets":
-        yield next_call(tool, **_without("targets", arguments), target=arguments["targets"][0])
-    if error.code == "not_a_time":
+    if error.code in {"several_targets", "not_a_label"} and arguments.get("targets"):
+        alone = _without("targets", arguments if error.code == "several_targets" else _without("task", arguments))
+        yield next_call(tool, **alone, target=arguments["targets"][0])
+    if error.code == "not_a_time" and error.argument == "split_by":
         yield next_call(tool, **{**arguments, "split": "group"})
+    if error.code == "model_check_failed" and "data" in arguments:
+        yield next_call("build_model", data=arguments["data"])
+    if error.code == "python_network" and "run" in arguments:
+        yield next_call("diagnose", run=arguments["run"])
+    if error.code == "no_raw_rows" and tool == "explain" and (anew := completed(services, arguments, _PREPARE)):
+        yield anew
+    if error.code == "disk_full":
+        yield next_call("list_runs")
+    if error.code == "data_damaged" and (anew := completed(services, arguments, _PREPARE)):
+        yield anew
+
+
+def _other_choices(tool: str, arguments: JsonObject, error: TrainwellError) -> Iterator[JsonObject]:
+    """The same call with what is allowed instead; a path, which may end as the old choice wants it, is left out."""
+    given = arguments.get(error.argument or "")
+    choices = cast("list[Any]", error.allowed) if isinstance(error.allowed, list) else []
+    if isinstance(given, str) and error.argument == "format":
+        for other in choices:
+            if other != given:
+                yield next_call(tool, **{**_without("path", arguments), "format": other})
 
 
 def _looks(services: Services, tool: str, arguments: JsonObject, error: TrainwellError) -> Iterator[JsonObject]:
@@ -87,11 +148,27 @@ def _looks(services: Services, tool: str, arguments: JsonObject, error: Trainwel
         yield from _other_sources(services, tool, arguments, error.code)
     elif isinstance(arguments.get("source"), str):
         yield next_call("inspect_data", source=arguments["source"])
+    elif isinstance(arguments.get("rows"), list) and tool in {"inspect_data", "prepare_data"}:
+        yield next_call("inspect_data", rows=arguments["rows"])
+        yield from _other_sources(services, tool, arguments, error.code)
     handle = arguments.get("data") or arguments.get("train_loader")
     if isinstance(handle, str) and tool != "build_model" and at_fault == "model":
         yield next_call("build_model", data=handle)
+    if tool == "predict":
+        yield from _looks_at_rows(services, arguments)
+    if isinstance(arguments.get("run"), str) and tool != "get_run":
+        yield next_call("get_run", run=arguments["run"])
+    if isinstance(arguments.get("checkpoint"), str):
+        yield next_call("list_runs")
     if tool == "diagnose" and _newest(services, "run"):
         yield next_call("diagnose", run="latest")
+
+
+def _looks_at_rows(services: Services, arguments: JsonObject) -> Iterator[JsonObject]:
+    """The rows that a network was trained on, which show how those to predict must look."""
+    source = _asked(services, arguments).get("source")
+    if isinstance(source, str):
+        yield next_call("inspect_data", source=source)
 
 
 def _without(name: str, arguments: JsonObject) -> JsonObject:
@@ -178,7 +255,8 @@ def _nearer(tool: str, arguments: JsonObject, error: TrainwellError) -> list[Jso
     elif error.got in {last, quoted(last)} and path:
         _rename(cast("JsonObject", place), last, found[1])
     else:
-        place[last] = found[1]
+        file = str(place[last]).rpartition(":")[0] if error.code == "unknown_class" else ""
+        place[last] = f"{file}:{found[1]}" if file else found[1]
     return [next_call(tool, **call)]
 
 

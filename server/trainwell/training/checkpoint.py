@@ -92,12 +92,12 @@ def newest_good(folder: Path, report: Callable[[str], None] | None = None, *, mo
         most: The last step that is taken; any when None.
 
     Raises:
-        TrainwellError: checkpoints_damaged, when there are checkpoints and none of them is good.
+        TrainwellError: checkpoint_damaged, when there are checkpoints and none of them is good.
     """
     found = _newest(folder, "step", report, most)
     if found is None and any(folder.glob("step-*.corrupt*")):
         raise TrainwellError(
-            "checkpoints_damaged",
+            "checkpoint_damaged",
             "Every checkpoint of this run is damaged, so it cannot go on from where it was.",
             hint="Start the run again from the beginning, and check the disk.",
         )
@@ -108,7 +108,7 @@ def read_best(folder: Path, report: Callable[[str], None] | None = None) -> tupl
     """The best weights of a run and their state (step, epoch, metrics).
 
     Raises:
-        TrainwellError: no_checkpoint, or checkpoints_damaged.
+        TrainwellError: no_checkpoint, or checkpoint_damaged.
     """
     checkpoint = read_checkpoint(_required(_newest(folder, "best", report), folder, "best"))
     return checkpoint.weights, checkpoint.state
@@ -118,7 +118,7 @@ def read_last(folder: Path, report: Callable[[str], None] | None = None) -> tupl
     """The newest weights of a run and their state.
 
     Raises:
-        TrainwellError: no_checkpoint, or checkpoints_damaged.
+        TrainwellError: no_checkpoint, or checkpoint_damaged.
     """
     checkpoint = read_checkpoint(_required(newest_good(folder, report), folder, "step"))
     return checkpoint.weights, checkpoint.state
@@ -259,7 +259,11 @@ def _required(path: Path | None, folder: Path, kind: str) -> Path:
     if path is not None:
         return path
     if any(folder.glob(f"{kind}-*.corrupt*")):
-        raise TrainwellError("checkpoints_damaged", f"Every {kind} checkpoint of this run is damaged.")
+        raise TrainwellError(
+            "checkpoint_damaged",
+            f"Every {kind} checkpoint of this run is damaged.",
+            hint="Train again, and check the disk.",
+        )
     raise TrainwellError(
         "no_checkpoint",
         "This run has not saved any weights yet.",

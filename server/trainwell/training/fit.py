@@ -139,7 +139,7 @@ def fit(job: FitJob) -> FitOutcome:
     Raises:
         NonFiniteLoss: The loss or all gradients became NaN or infinite. The weights in memory are set back to the
             initial ones, or are those of the newest checkpoint at the next call.
-        TrainwellError: checkpoints_damaged, checkpoint_mismatch, data_changed, nothing_to_train.
+        TrainwellError: checkpoint_damaged, checkpoint_mismatch, data_changed, nothing_to_train.
         torch.OutOfMemoryError: The device has no more memory; halve the micro-batch and call again.
         TrainwellError: disk_full.
         OSError: A checkpoint could not be written.

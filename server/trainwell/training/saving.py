@@ -248,12 +248,15 @@ def _best(loop: Loop, state: dict[str, Any]) -> Checkpoint | None:
 
 def _check(loop: Loop, state: dict[str, Any], weights: dict[str, Tensor]) -> None:
     if state["data"] != loop.job.spec.data.fingerprint:
-        raise TrainwellError("data_changed", "The data is not what this run was trained on so far.")
+        raise TrainwellError(
+            "data_changed", "The data is not what this run was trained on so far.",
+            hint="Give the same rows again, or start a new run.",
+        )  # fmt: skip
     shapes = {name: tensor.shape for name, tensor in zip(loop.kept.names, loop.kept.live, strict=True)}
     if shapes != {name: tensor.shape for name, tensor in weights.items()}:
-        raise TrainwellError("checkpoint_mismatch", "The run's checkpoint belongs to another network.")
+        raise _mismatch("The run's checkpoint belongs to another network.")
     if (state["seed"], state["batch_size"]) != (loop.config.seed, loop.batches.batch_size):
-        raise TrainwellError("checkpoint_mismatch", "The run's checkpoint was made with another seed or batch size.")
+        raise _mismatch("The run's checkpoint was made with another seed or batch size.")
 
 
 def _load_stepper(loop: Loop, tensors: dict[str, Tensor]) -> None:
@@ -264,7 +267,13 @@ def _load_stepper(loop: Loop, tensors: dict[str, Tensor]) -> None:
             loop.average.load({key.removeprefix(AVERAGE): tensor for key, tensor in own.items()})
     except KeyError as error:
         message = f"The run's checkpoint has no {error}: another optimizer, average or precision made it."
-        raise TrainwellError("checkpoint_mismatch", message) from error
+        raise _mismatch(message) from error
+
+
+def _mismatch(message: str) -> TrainwellError:
+    return TrainwellError(
+        "checkpoint_mismatch", message, hint="Give the network and settings that it was made with, or start a new run."
+    )
 
 
 def _load_best(loop: Loop) -> None:

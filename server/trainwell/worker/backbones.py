@@ -33,7 +33,5 @@ def check_tokenizer(architecture: str, options: dict[str, Any], prepared: Prepar
         argument="data",
         got=prepared.handle,
         hint="Prepare the texts with the backbone's tokenizer.",
-        next_call=next_call(
-            "prepare_data", source=prepared.source, target=prepared.target, kind="text", options={"tokenizer": source}
-        ),
+        next_call=next_call("prepare_data", kind="text", options={"tokenizer": source}),
     )

@@ -58,5 +58,7 @@ def facts_of(error: BaseException) -> dict[str, Any]:
 
 def told(error: BaseException) -> str:
     """The error in one line; its text may come from data, so it is cut."""
+    if isinstance(error, TrainwellError):
+        return plain(" ".join(part for part in (error.message, error.hint) if part), _LONGEST)
     text = str(error).strip().splitlines()
     return plain(f"{type(error).__name__}: {text[0]}" if text else type(error).__name__, _LONGEST)

@@ -29,6 +29,10 @@ Json = dict[str, Any]
 MOST_UNWRITTEN = 10_000
 
 
+class _CalledOff(Exception):  # noqa: N818 - no error: nobody waits any more
+    """Within the writing: whoever asked has called it off."""
+
+
 @dataclass
 class _Answer:
     """What is told of the rows so far."""
@@ -52,7 +56,8 @@ def predict_rows(workspace: Workspace, trained: Trained, arguments: Json) -> Jso
     """Predict as the arguments say; see the tool.
 
     Raises:
-        TrainwellError: what reading and encoding the rows raises; `unknown_format`, `called_off`. No file is left then.
+        TrainwellError: what reading and encoding the rows raises; `unknown_format`. No file is left then, nor
+            when the job is called off.
     """
     if arguments.get("output"):
         return _to_file(workspace, trained, arguments, Path(arguments["output"]))
@@ -87,11 +92,13 @@ def _to_file(workspace: Workspace, trained: Trained, arguments: Json, path: Path
                 answer.add(found, encoded)
                 job.tell(share, f"{answer.count:,} rows")
                 if not job.wanted():
-                    job.forget()
-                    raise TrainwellError("called_off", "The predictions were called off.", argument="output")
+                    raise _CalledOff
 
     try:
         place(path, write)
+    except _CalledOff:
+        job.forget()  # nobody waits for an answer
+        return {}
     except TrainwellError as error:
         job.finish({"error": error.to_json()})
         raise

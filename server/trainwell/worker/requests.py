@@ -35,19 +35,22 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         return {"error": error.to_json()}
     except Exception as error:  # noqa: BLE001 - the border of the process: everything becomes an answer
         logger.exception("{} failed", request["kind"])
-        return {"error": _unexpected(error, workspace).to_json()}
+        return {"error": unexpected(error, workspace).to_json()}
 
 
-def _unexpected(error: Exception, workspace: Workspace) -> TrainwellError:
+def unexpected(error: Exception, workspace: Workspace) -> TrainwellError:
+    """What an agent is told of a failure that nobody anticipated."""
     cause = cause_of(error)
     if cause == "out_of_memory":
         return TrainwellError(
-            cause,
+            "out_of_memory",
             "There is not enough memory for this.",
             hint="Use less data or a smaller model; system_info tells what is free.",
         )
-    if cause in {"disk_full", "io_error"}:
-        return TrainwellError(cause, told(error), hint="Look at the disk of the workspace.")
+    if cause == "disk_full":
+        return TrainwellError("disk_full", told(error), hint="Make room in the workspace, then call again.")
+    if cause == "io_error":
+        return TrainwellError("io_error", told(error), hint="Call again; if it stays, look at the disk.")
     return TrainwellError(
         "internal_error",
         "trainwell failed here; this is a fault of ours.",

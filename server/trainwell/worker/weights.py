@@ -109,7 +109,8 @@ def _load(module: torch.nn.Module, weights: Mapping[str, torch.Tensor], *, assig
     if ours != theirs:
         wrong = sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))[:MOST_NAMES]
         raise TrainwellError(
-            "weights_do_not_fit", "The weights are those of another network.", argument="path",
+            "weights_do_not_fit", "The weights are those of another network than the file describes.", argument="path",
+            hint="Save it again with save_checkpoint.",
             got={name: theirs.get(name, "missing") for name in wrong},
             allowed={name: list(ours[name]) if name in ours else "nothing" for name in wrong},
         )  # fmt: skip

@@ -238,7 +238,7 @@ def _archive_headers(path: Path) -> dict[str, Member]:
         if len(entries) > _MOST_MEMBERS:
             raise TrainwellError(
                 "too_many_arrays", f"The archive holds {len(entries):,} members.", argument="source",
-                allowed=f"at most {_MOST_MEMBERS:,}",
+                allowed=f"at most {_MOST_MEMBERS:,}", hint="Save the inputs as one array X and the target as y.",
             )  # fmt: skip
         if not entries or not all(re.fullmatch(r"[^/\\]+\.npy", entry.filename) for entry in entries):
             raise _unreadable(path)

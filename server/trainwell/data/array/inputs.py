@@ -45,7 +45,11 @@ def fit_inputs(inputs: Array, train: Rows) -> dict[str, Any]:
         return {"shape": shape, "output_shape": shape, "mean": mean, "scale": 1 / deviation}
     if width > MOST_COLUMNS:
         raise TrainwellError(
-            "too_wide", f"The inputs have {width:,} columns.", argument="source", allowed=f"at most {MOST_COLUMNS:,}"
+            "too_wide",
+            f"The inputs have {width:,} columns.",
+            argument="source",
+            allowed=f"at most {MOST_COLUMNS:,}",
+            hint="Leave out columns, or give pictures in the shape (rows, channels, height, width).",
         )
     columns = [_fit_column(place, sample[:, place]) for place in range(width)]
     used = [column for column in columns if column is not None]

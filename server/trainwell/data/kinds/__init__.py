@@ -23,6 +23,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from trainwell.contract.errors import TrainwellError, did_you_mean
+from trainwell.contract.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -62,8 +63,8 @@ def kind(name: str) -> Kind:
     """
     if name not in names():
         raise TrainwellError(
-            "unknown_kind", "There is no kind of data of this name.", argument="kind", got=name, allowed=list(names()),
-            hint=did_you_mean(name, names()),
+            "unknown_kind", f"Data of kind {quoted(name, 40)} is not known to this version.", argument="kind", got=name,
+            allowed=list(names()), hint=did_you_mean(name, names()) or "A checkpoint of a newer trainwell needs that.",
         )  # fmt: skip
     return cast("Kind", import_module(f"{__name__}.{name}"))
 

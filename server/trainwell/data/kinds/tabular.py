@@ -166,8 +166,9 @@ def _divide(request: Request, table: TypedTable, labels: LabelReader) -> Divisio
     if name is not None:
         if table.columns[name].kind in {"nested", "empty"}:
             raise TrainwellError(
-                "not_a_time" if request.split == "time" else "bad_argument",
+                "not_a_time" if request.split == "time" else "invalid_argument",
                 f"Column {quoted(name)} holds nothing to split by.", argument="split_by", got=name,
+                hint="Name a column with one group or time a row.",
             )  # fmt: skip
         table.require_given([name])
         by = column_of_series(table.frame[name].gather(table.rows))

@@ -217,13 +217,13 @@ def _named(names: list[str], texts: Texts) -> list[str]:
     """The same names, none of which is a column of texts.
 
     Raises:
-        TrainwellError: `missing_column`, `target_is_text`.
+        TrainwellError: `missing_column`, `target_not_usable`.
     """
     require(names, list(texts.table.columns), "target")
     wrong = next((name for name in names if name == texts.name or texts.table.columns[name].kind == "text"), None)
     if wrong is not None:
         raise TrainwellError(
-            "target_is_text", "The target is a column of texts.", argument="target", got=wrong,
+            "target_not_usable", "The target is a column of texts.", argument="target", got=wrong,
             hint="Name a column of classes or numbers.",
         )  # fmt: skip
     return names

@@ -44,6 +44,7 @@ def encode(prepared: PreparedData, rows: list[Any] | None, source: Source | None
         raise TrainwellError(
             "history_too_short", "No series has enough past to forecast from.",
             argument="source" if rows is None else "rows", allowed=f"at least {window} steps with known targets",
+            hint="Give the rows before these, too, one for each step.",
         )  # fmt: skip
     if short:
         shown = ", ".join(quoted(name, 40) for name in short[:MOST_NAMED])

@@ -96,7 +96,7 @@ def order(frame: pl.DataFrame, columns: dict[str, Column], time: str | None, gro
     """Sort by group and time; rows without one of them are left out with a warning.
 
     Raises:
-        TrainwellError: `time_unreadable`, `too_few_rows`.
+        TrainwellError: `not_a_time`, `too_few_rows`.
     """
     warnings: list[Warned] = []
     rows = np.arange(frame.height, dtype=np.int64)
@@ -173,6 +173,6 @@ def _times(frame: pl.DataFrame, columns: dict[str, Column], time: str | None) ->
         whole = bool(np.all(values == np.rint(values)))
         return values.astype(np.int64) if whole else values, False
     raise TrainwellError(
-        "time_unreadable", f"Column {quoted(time)} holds a {kind}, not times.", argument="options/time",
+        "not_a_time", f"Column {quoted(time)} holds a {kind}, not times.", argument="options/time",
         got=time, allowed="a column of dates or numbers", hint="Write dates as 2024-01-31 or 2024-01-31 18:00.",
     )  # fmt: skip

@@ -136,6 +136,7 @@ def encode(prepared: PreparedData, rows: list[Any] | None, source: Source | None
         raise TrainwellError(
             "wrong_length", f"Series {wrong} has {int(pieces.lengths[wrong])} steps; all others had {steps}.",
             argument="rows" if rows is not None else "source", got=int(pieces.lengths[wrong]), allowed=steps,
+            hint="Cut it, or fill it up, as those of the training were.",
         )  # fmt: skip
     long = int((pieces.lengths > steps).sum())
     if long:

@@ -277,6 +277,8 @@ def _numbers(series: pl.Series, reading: dict[str, Any]) -> pl.Series:
 def _booleans(series: pl.Series, reading: dict[str, Any]) -> pl.Series:
     if series.dtype == pl.Boolean:
         return series
+    if isinstance(series.dtype, pl.Categorical):  # as the rows that are kept for judging hold words
+        series = series.cast(pl.String)
     if series.dtype == pl.String:
         cells = series.str.to_lowercase().str.strip_chars()
         true, false = reading.get("true", "true"), reading.get("false", "false")

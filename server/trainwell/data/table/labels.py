@@ -123,7 +123,7 @@ def understand(column: Column, values: pl.Series, task: str) -> LabelReader:
         return LabelReader(target, (column.name,), reading)
     if column.kind in {"date", "nested"}:
         raise TrainwellError(
-            f"target_is_{column.kind}", f"The target is a column of {_WHAT[column.kind]}.", argument="target",
+            "target_not_usable", f"The target is a column of {_WHAT[column.kind]}.", argument="target",
             got=column.name, hint="Name a column of classes or numbers.",
         )  # fmt: skip
     reading = {"name": column.name, "reading": column.reading}

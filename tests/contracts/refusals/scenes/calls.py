@@ -1,35 +1,26 @@
-"""Every kind of refusal that can be provoked cheaply, as an agent reads it: `python -m tests.contracts.refusals`.
+"""Calls that are refused for what they say, or for the file that they name.
 
-Writes `refusals.md`, which people read before it is committed and which `test_refusals.py` holds the tools to. Nothing
-is forked: what workers do is done here.
+Nothing is trained here.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import re
-import sys
-import tempfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-import anyio
 import numpy as np
 import polars as pl
 
 from tests import factories
-from trainwell.contract.errors import TrainwellError
-from trainwell.runs import preloaded
+from tests.contracts.refusals.front import Front, refusals_of
 from trainwell.store.runs import Queueing
-from trainwell.tools.dispatch import call_tool
-from trainwell.tools.services import open_services
 
-PAGE = Path(__file__).with_name("refusals.md")
-HEAD = """# Refusals as an agent reads them
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
-Written by `python -m tests.contracts.refusals`; read it when it changes. One example for each code that is cheap to
-provoke, with the call that gave it.
-"""
+    from tests.contracts.refusals.front import Refusal
+
 RUN = "run_toy_000001"
 #: No process here has what the toy run needs, so it waits, and what is said of it does not depend on the clock.
 NEVER = Queueing(needs=frozenset({"code"}))
@@ -62,13 +53,11 @@ def write_files(root):
         "few.csv": "a,y\n1,no\n2,yes\n",
         "constant.csv": "a,y\n" + "1,same\n2,same\n" * 30,
         "ids.csv": "a,y\n" + "".join(f"{n},id{n}\n" for n in range(60)),
-        "mixed.csv": "a,y\n" + "1,2.5\n2,3.5\n" * 30 + "1,much\n",
         "gone.csv": "a,y\n" + "1,\n" * 50 + "2,no\n3,yes\n" * 10,
         "infinite.csv": "a,y\n" + "1,2.5\n2,3.7\n" * 30 + "3,inf\n",
         "alone.csv": "y\n" + "no\nyes\n" * 30,
         "dates.csv": "a,y\n" + "".join(f"{n},2020-01-{n % 28 + 1:02}\n" for n in range(60)),
         "level.csv": "a,y\n" + "1,7\n2,7\n" * 30,
-        "many.csv": "a,y\n" + "".join(f"{n},city{n // 2}\n" for n in range(3000)),
         "long_name.csv": "a" * 2000 + ",y\n1,no\n2,yes\n",
         "series.csv": "day,sales\n" + "".join(f"2024-01-{n % 28 + 1:02},{n}\n" for n in range(56)),
         "gaps.csv": "day,sales\n" + "".join(f"{day},{n}\n" for n, day in enumerate(_gappy_days())),
@@ -76,7 +65,6 @@ def write_files(root):
         "secret.py": "print(1)\n",
         "logs/one.csv": "epoch,loss\n1,2\n",
         "logs/two.csv": "epoch,loss\n1,2\n",
-        "notes.txt": "Nothing that was trained.\n",
     }
     for name in ("logs", "pictures", "letters"):
         (root / name).mkdir()
@@ -88,6 +76,8 @@ def write_files(root):
     (root / "bad.csv").write_text("age,town\n30,Bern\nold,Genf\n")
     (root / "folder").mkdir()
     (root / "weights.safetensors").write_bytes(b"not weights")
+    (root / "weights.bin").write_bytes(bytes(range(256)) * 20)
+    (root / "events.out.tfevents.1").write_bytes(b"\x08\x00\x00\x00\x00\x00\x00\x00nothing")
     np.savez(root / "arrays.npz", a=np.zeros((3, 2)), b=np.zeros((4, 2)))
     rows = np.arange(60, dtype=np.float64)
     np.savez(root / "alike.npz", X=np.ones((60, 2)), y=rows % 2)
@@ -98,7 +88,7 @@ def write_files(root):
 
 
 UNREADABLE = ("empty", "header", "ragged", "quote", "twice", "page", "returns", "latin", "wide", "binary", "long_name")
-UNLEARNABLE = ("few", "constant", "ids", "mixed", "gone", "infinite", "alone", "dates", "level", "many")
+UNLEARNABLE = ("few", "constant", "ids", "gone", "infinite", "alone", "dates", "level")
 
 
 def calls(data, model):
@@ -131,7 +121,7 @@ def _trainings(ours):
     yield {"model": ours["model"]}
     for odd in (
         {"lr": "fast"}, {"epochs": 5000}, {"optimizer": "lion"}, {"lr": float("nan")}, {"name": "\ud800"},
-        {"augment": ["flip"]}, {"augment": ["flop"]}, {"checkpoint": "ckpt_of_nobody"},
+        {"name": "../run"}, {"augment": ["flip"]}, {"augment": ["flop"]}, {"checkpoint": "ckpt_of_nobody"},
     ):  # fmt: skip
         yield {**ours, **odd}
 
@@ -160,7 +150,7 @@ def _preparations():
     yield from ({"source": "tags.csv", "target": "y", "kind": "text", "options": one} for one in _text_options())
     yield from ({"source": "letters", "kind": "text"}, {"source": "pictures", "kind": "images"})
     forecast = {"target": "sales", "task": "forecasting"}
-    yield from ({"source": name, **forecast} for name in ("series.csv", "gaps.csv"))
+    yield {"source": "series.csv", **forecast}
     for odd in (
         {"split": "group", "split_by": "day"}, {"options": {"window": 500}}, {"options": {"time": "sales"}},
         {"options": {"known_future": ["sales"]}}, {"options": {"known_future": ["sails"]}},
@@ -184,7 +174,7 @@ def _models():
 def _diagnoses():
     yield from ({}, {"run": RUN, "fix": "plateau"}, {"symptoms": "NaN", "apply": True})
     yield from ({"metrics": one} for one in ({"train_lots": [2.0, 1.0], "lr": 0.1}, {"train_loss": ["low"]}))
-    yield from ({"log": name} for name in ("logs", "weights.safetensors", "notes.txt", "nowhere.log"))
+    yield from ({"log": name} for name in ("logs", "weights.bin", "events.out.tfevents.1", "nowhere.log"))
     yield {"metrics": {"train_loss": [1.0] * 20_001}}
 
 
@@ -193,73 +183,15 @@ def _places():
     yield from ({}, *({"path": name} for name in names))
 
 
-async def ask_here(workspace, work, arguments, *, seconds=0.0, sees=None):
-    """What a worker does and how its refusal comes back, without the worker."""
-    from trainwell.worker.short import WORK
-
-    with workspace.at_work():
-        try:
-            return json.loads(json.dumps(WORK[work](workspace, arguments), default=str))
-        except TrainwellError as error:
-            raise TrainwellError.from_json(json.loads(json.dumps(error.to_json(), default=str))) from error
-
-
-def provoked(root):
-    """(tool, arguments, outcome) of the first case of each code, by code."""
+def refusals(root: Path) -> Iterator[Refusal]:
+    """The first of several with one code is told."""
     write_files(root)
-    services = open_services(root)
-    told = {}
-    try:
-        data = anyio.run(call_tool, services, "prepare_data", {"source": "people.csv", "target": "member"}).structured[
-            "data"
-        ]
-        model = anyio.run(call_tool, services, "build_model", {"data": data}).structured["model"]
-        spec = factories.run_spec(
-            RUN, model=services.store.artifacts.model(model), data=services.store.artifacts.data(data)
-        )
-        services.store.runs.add(
-            spec, name=RUN, arguments={}, plan={"total_steps": 20}, tags=[], key=None, queueing=NEVER
-        )
-        services.store.runs.add(
-            spec.model_copy(update={"run": "run_toy_000002"}), name="toy", arguments={}, plan={"total_steps": 20},
-            tags=[], key=None, queueing=NEVER,
-        )  # fmt: skip
-        for tool, arguments in calls(data, model):
-            outcome = anyio.run(call_tool, services, tool, arguments)
-            if outcome.is_error:
-                told.setdefault(outcome.structured["error"]["code"], (tool, arguments, outcome))
-    finally:
-        services.store.database.close()
-    return told, services.manifest
-
-
-def _everywhere(text, root):
-    """The text as it would read on any machine: its folder and its memory have no place on the page."""
-    return re.sub(
-        r"at most [\d,]+ are allowed", "at most MEMORY ALLOWS are allowed", text.replace(str(root), "WORKSPACE")
-    )
-
-
-def page(told, root):
-    """The page, with nothing of this machine in it."""
-    parts = [HEAD]
-    for code, (tool, arguments, outcome) in sorted(told.items()):
-        given = json.dumps(arguments, ensure_ascii=True)
-        shown = given if len(given) <= 200 else given[:197] + "..."
-        parts.append(f"## {code}\n\n`{tool} {shown}`\n\n```\n{_everywhere(outcome.text, root)}\n```\n")
-    return "\n".join(parts)
-
-
-def main() -> int:
-    """Write the page."""
-    preloaded.ask = ask_here
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(os.path.realpath(folder))
-        told, _ = provoked(root)
-        PAGE.write_text(page(told, root), encoding="utf-8")
-    sys.stderr.write(f"{PAGE.name}: {len(told)} refusals\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    with Front(root) as front:
+        data = front.call("prepare_data", source="people.csv", target="member")["data"]
+        model = front.call("build_model", data=data)["model"]
+        spec = factories.run_spec(RUN, model=front.store.artifacts.model(model), data=front.store.artifacts.data(data))
+        for name, one in ((RUN, spec), ("toy", spec.model_copy(update={"run": "run_toy_000002"}))):
+            front.store.runs.add(
+                one, name=name, arguments={}, plan={"total_steps": 20}, tags=[], key=None, queueing=NEVER
+            )
+        yield from refusals_of(front, calls(data, model))
