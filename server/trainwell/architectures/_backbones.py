@@ -16,7 +16,7 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
-from trainwell.contract.errors import TrainwellError, extra_missing
+from trainwell.contract.errors import TrainwellError, extra_missing, next_call
 from trainwell.contract.text import plain, quoted
 from trainwell.store import hub
 from trainwell.store.workspace import workspace_at_work
@@ -171,7 +171,8 @@ def load(source: str, config: dict[str, Any], sha256: str | None) -> nn.Module:
     if sha256 is not None and found.sha256 != sha256:
         raise TrainwellError(
             "backbone_changed", "The weights in this folder are not those that the model was built with.",
-            argument="pretrained", got=source, hint="Call build_model again.",
+            argument="pretrained", got=source, hint="Bring them back, or build the model again.",
+            next_call=next_call("build_model", data="latest", pretrained=source),
         )  # fmt: skip
     try:
         from transformers import AutoModel  # noqa: PLC0415 - an extra; it takes seconds

@@ -310,7 +310,7 @@ def _mismatch(
     )
 
 
-def _too_large(where: str, path: str, gives: Shape | None = None) -> TrainwellError:
+def _too_large(where: str, path: str | None, gives: Shape | None = None) -> TrainwellError:
     what = "more weights than can be counted" if gives is None else f"{shown(gives)}, {prod(gives):.2g} values per row"
     return TrainwellError(
         "model_too_large",

@@ -63,17 +63,19 @@ def way_on(services: Services, tool: str, given: Any, error: TrainwellError) -> 
 
 
 def completed(services: Services, given: Any, call: JsonObject) -> JsonObject | None:
-    """The call to make next, whole: one of prepare_data may say only what is to be otherwise than it was.
+    """The call to make next, whole: about the data at hand, and as it was prepared but for what is to be otherwise.
 
     Args:
         services: Whose store knows how the data was prepared.
         given: The arguments of the call that was refused, which name the data.
         call: What the refusal names.
     """
-    if call["tool"] != "prepare_data" or {"source", "rows"} & call["arguments"].keys():
+    arguments, changes = cast("JsonObject", given) if isinstance(given, dict) else {}, call["arguments"]
+    if call["tool"] == "build_model" and changes.get("data") == "latest":
+        return next_call("build_model", **{**changes, "data": arguments.get("train_loader", "latest")})
+    if call["tool"] != "prepare_data" or {"source", "rows"} & changes.keys():
         return call
-    asked = _asked(services, cast("JsonObject", given) if isinstance(given, dict) else {})
-    changes = call["arguments"]
+    asked = _asked(services, arguments)
     options = {**asked.get("options", {}), **changes.get("options", {})}
     whole = next_call("prepare_data", **{**asked, **changes, **({"options": options} if options else {})})
     return whole if asked and _fits(services.manifest, whole) else None

@@ -6,6 +6,7 @@ import io
 import json
 import re
 import sys
+import warnings
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -159,7 +160,7 @@ def train_here(workspace: Any, run: str, attempt: int) -> None:
     store = Store.open(workspace)
     take_over(store, run, attempt)
     try:
-        with workspace.at_work():
+        with workspace.at_work(), warnings.catch_warnings(action="ignore"):  # a worker's do not end it
             training_process.carry_out(workspace, store, run, attempt)
     except Exception as error:  # noqa: BLE001 - as at the border of the process
         end_attempt(store, run, attempt, cause_of(error), told(error), facts_of(error))

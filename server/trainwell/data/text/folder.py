@@ -61,7 +61,8 @@ def read_folder(folder: Path) -> TextFolder:
     if not files:
         raise TrainwellError(
             "no_text_files", f"No subfolder that would be a class holds a {SUFFIX} file.", argument="source",
-            got=folder.name, allowed=f"a folder for each class with {SUFFIX} files, or train and test folders of such folders",
+            got=folder.name,
+            allowed=f"a folder for each class with {SUFFIX} files, or train and test folders of such folders",
         )  # fmt: skip
     check_memory(sum(file.stat().st_size for _, _, file in files) * _MEMORY_FACTOR, "The texts")
     texts: list[str] = []
