@@ -259,7 +259,7 @@ def _settle(one: _Search) -> None:
     best = best_trial(one.told["trials"])
     if best is None:
         raise TrainwellError(
-            "no_trial_succeeded", f"None of {len(one.told['trials'])} trials came to a finite score.", argument="space",
+            "no_trial_succeeded", f"No trial of {len(one.told['trials'])} came to a finite score.", argument="space",
             hint="Search lower rates, or train once and look at what diagnose says.",
         )  # fmt: skip
     run, store = one.spec.run, one.store
