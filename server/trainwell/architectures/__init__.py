@@ -174,7 +174,11 @@ def _family(name: str) -> Family:
 def _checked(name: str, options: Mapping[str, Any]) -> Spec:
     config = config_class(name)
     try:
-        return config.model_validate_json(json.dumps(dict(options), default=repr), strict=True)
+        text = json.dumps(dict(options), default=repr)
+    except RecursionError:
+        raise TrainwellError("nested_too_deep", "The options are nested too deep.", argument="options") from None
+    try:
+        return config.model_validate_json(text, strict=True)
     except ValidationError as error:
         raise refusal(error, config) from None
 
