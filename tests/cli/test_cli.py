@@ -9,7 +9,7 @@ import time
 import pytest
 
 from trainwell import cli
-from trainwell.cli import _parsed, main
+from trainwell.cli import main, parsed
 from trainwell.runs.liveness import my_identity
 
 PATIENCE_SECONDS = 120
@@ -131,7 +131,7 @@ def test_a_person_who_says_no_command_is_told_and_a_client_is_served(monkeypatch
 
     assert ended.value.code == 2
     assert "a command is needed" in capsys.readouterr().err
-    assert _parsed(["--allow-hub"]).branch.__name__ == "_serve"
+    assert parsed(["--allow-hub"]).branch.__name__ == "_serve"
 
 
 @pytest.fixture
@@ -184,7 +184,7 @@ def loaded_by(*words, workspace):
     code = f"""
 import sys
 from trainwell import cli
-from trainwell.cli import _parsed, main
+from trainwell.cli import parsed, main
 sys.exit(main({["--workspace", str(workspace), *words]!r}) or print(*sys.modules, file=sys.stderr))
 """
     done = subprocess.run(
