@@ -85,7 +85,7 @@ def _too_short(fault: Callable[..., None]) -> None:
           change=lambda job: job.changed(train={"epochs": 1}))  # fmt: skip
     fault("all speeches in one batch", twin="speeches by transformer", causes=few,
           change=lambda job: job.changed(train={"batch_size": 1024, "epochs": 5}))  # fmt: skip
-    fault("three epochs over spectra", twin="spectra in Python", causes=few,
+    fault("two epochs over spectra", twin="spectra in Python", causes=few,
           change=lambda job: job.changed(train={"epochs": 2, "lr": 1e-3}))  # fmt: skip
     fault("strokes without patience", twin="strokes by gru", causes=few,
           change=lambda job: job.changed(
@@ -99,8 +99,6 @@ def _held_back(fault: Callable[..., None]) -> None:
     strong = "dropout_too_strong"
     fault("vowels of which nine tenths drop", twin="vowels in parts", causes=strong,
           change=lambda job: job.changed(options={"hidden_dims": [48, 48], "dropout": 0.85}))  # fmt: skip
-    fault("hues by vit of which most drop", twin="hues by vit", causes=strong,
-          change=lambda job: job.changed(options={"dropout": 0.8}))  # fmt: skip
     fault(
         "letters of which nine tenths drop",
         twin="letters",

@@ -73,7 +73,7 @@ def _modes(fault: Callable[..., None]) -> None:
     fault("forms judged as they are learnt", twin="loop over forms", causes="train_mode_in_validation",
           change=lambda job: job.changed(network=partial(Sees, 3, 5, dropout=0.7), modes=(True, True)))  # fmt: skip
     fault("forms learnt as they are judged", twin="loop over forms", causes="eval_mode_in_training",
-          change=lambda job: job.changed(modes=(False, False), train={"lr": 1e-3}))  # fmt: skip
+          change=lambda job: job.changed(modes=(False, False), metric="loss"))  # fmt: skip
     fault("vehicles through a function of dropout", twin="vehicles in Python", causes="dropout_always_on",
           change=lambda job: job.changed(network=partial(DropsAlways, 0.6)))  # fmt: skip
     fault("vehicles through a function of dropout, in a file", twin="vehicles by a file", causes="dropout_always_on",

@@ -164,8 +164,6 @@ def _encodings(fault: Callable[..., None]) -> None:
     strong = "augmentation_too_strong"
     fault("letters seen in a mirror", twin="letters", causes=strong,
           change=lambda job: job.changed(train={"augment": ["flip"]}))  # fmt: skip
-    fault("hues under other light", twin="hues", causes=strong,
-          change=lambda job: job.changed(train={"augment": ["color"]}))  # fmt: skip
     fault("strokes that shake", twin="strokes read anew", causes=strong, mends=False,
           change=lambda job: job.changed(loader=read_anew(lambda path: path + 3 * torch.randn_like(path))))  # fmt: skip
 

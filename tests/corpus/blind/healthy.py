@@ -77,15 +77,15 @@ def _series(to: Collection) -> None:
     for cell in ("rnn", "gru", "lstm"):
         to.healthy(f"strokes by {cell}", Job(
             series("strokes"), "series", cell, {"hidden_size": 24}, train={"epochs": 20}))  # fmt: skip
-    to.healthy("strokes by tcn", Job(series("strokes"), "series", "tcn", {"hidden_size": 24}, train={"epochs": 20}))
+    to.healthy("strokes by tcn", Job(series("strokes"), "series", "tcn", {"hidden_size": 24}, train={"epochs": 40}))
     to.healthy("homes by lstm", Job(sources.homes, "series", "lstm", {"hidden_size": 16}, train={"epochs": 15}))
-    to.healthy("bicycles by tcn", Job(sources.bicycles, "series", "tcn", {"hidden_size": 12}, train={"epochs": 10}))
+    to.healthy("bicycles by tcn", Job(sources.bicycles, "series", "tcn", {"hidden_size": 12}, train={"epochs": 25}))
 
 
 def _texts(to: Collection) -> None:
     to.healthy("speeches by bag", Job(speeches(), "text", "bag", train={"epochs": 20}))
     to.healthy("speeches by transformer", Job(
-        speeches(), "text", "transformer", {"width": 32, "depth": 1}, train={"epochs": 12}))  # fmt: skip
+        speeches(), "text", "transformer", {"width": 32, "depth": 1}, train={"epochs": 25}))  # fmt: skip
 
 
 def _programs(to: Collection) -> None:

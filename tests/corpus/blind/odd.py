@@ -73,8 +73,8 @@ def _tables(to: Collection) -> None:
     to.healthy("penguins, all as it comes", Job(table("penguins"), "tabular", "auto"))
     to.healthy("two hundred hearts", Job(table("heart", rows=220), "tabular", train={"epochs": 15}))
     to.healthy(
-        "is it an A?",
-        Job(table("letter", spoils.is_kind("cA"), rows=3000), "tabular", metric="recall", train={"epochs": 12}),
+        "is it a three?",
+        Job(table("penbased", spoils.is_kind("c3"), rows=3000), "tabular", metric="recall", train={"epochs": 40}),
     )
     to.healthy("textures beside columns of nothing", Job(
         table("texture", *(spoils.with_column(f"nothing{place}", lambda part, random: 1.0) for place in range(8)),
@@ -97,8 +97,8 @@ def _tables(to: Collection) -> None:
 
 
 RANDOM_KERNELS = file(
-    "self.body = nn.Sequential(nn.Conv2d(1, 64, 5, stride=2), nn.ReLU())\nself.body.requires_grad_(False)\n"
-    "self.head = nn.Linear(64 * 64, 10)",
+    "self.body = nn.Sequential(nn.Conv2d(1, 128, 5), nn.ReLU(), nn.MaxPool2d(4))\nself.body.requires_grad_(False)\n"
+    "self.head = nn.Linear(128 * 16, 10)",
     "return self.head(self.body(x.float() / 255).flatten(1))",
 )
 
@@ -136,8 +136,8 @@ def _programs(to: Collection) -> None:
 
 def _loops(to: Collection) -> None:
     to.healthy("loop that understands late", Loop(
-        tensors("sums"), "tabular", Adds,
-        settings={"lr": 5e-3, "weight_decay": 1.0, "epochs": 400, "batch_size": 512}))  # fmt: skip
+        tensors("sums", scaled=False), "tabular", Adds,
+        settings={"lr": 1e-2, "weight_decay": 1.0, "epochs": 700, "batch_size": 512}))  # fmt: skip
     to.healthy("loop that tunes what it knows", Loop(
         tensors("satimage"), "tabular", _tuned, settings={"lr": 3e-5, "epochs": 8}))  # fmt: skip
     to.healthy("loop over the head of a known network", Loop(
