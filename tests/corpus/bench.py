@@ -9,9 +9,10 @@ import json
 import os
 import tempfile
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from loguru import logger
 
@@ -66,37 +67,56 @@ def _outcomes(cases: Sequence[Case], asked: argparse.Namespace) -> tuple[dict[st
     return _run_all(dict.fromkeys([*(case.name for case in cases), *twins], ()), asked)
 
 
+@dataclass
+class _Course:
+    """Attempts to mend a fault, as an agent would go on.
+
+    What made the run better is kept, and the next attempt is what that run's findings say; what did not help is taken
+    back, and the next fix is tried.
+    """
+
+    case: Case
+    twin: Outcome
+    best: Outcome
+    kept: tuple[Fix, ...] = ()
+    tried: list[Fix] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
+
+    def next_attempt(self) -> tuple[Fix, ...] | None:
+        """What is kept and the next fix; None when the fault is mended, or nothing is left to try."""
+        if not bites(self.case, self.best, self.twin):
+            return None
+        job, tried = _with(self.case, self.kept), [fix.patch for fix in self.tried]
+        fixes = [fix for finding in loud(self.best.findings) for fix in finding.fixes if fix.patch not in tried]
+        new = next((fix for fix in fixes if mended(job, fix) is not None), None)
+        return None if new is None else (*self.kept, new)
+
+    def add(self, attempt: tuple[Fix, ...], after: Outcome | None) -> None:
+        """Note how an attempt came out; None when it could not be run."""
+        self.tried.append(attempt[-1])
+        if after is None:
+            return
+        self.outcomes.append(after)
+        if is_better(self.case, after, self.best):
+            self.kept, self.best = attempt, after
+
+
 def _repaired(
     cases: Sequence[Case], outcomes: dict[str, Outcome], asked: argparse.Namespace
 ) -> dict[str, list[Outcome]]:
-    """Of the faults one attempt after the other, until one has mended them, by name.
-
-    As an agent would go on: what made the run better is kept, and the next attempt is what that run's findings say;
-    what did not help is taken back, and the next fix is tried.
-    """
-    ill = {case.name: case for case in cases if case.mends and {case.name, case.twin} <= outcomes.keys()}
-    kept: dict[str, tuple[Fix, ...]] = dict.fromkeys(ill, ())
-    best = {name: outcomes[name] for name in ill}
-    tried: dict[str, list[Any]] = {name: [] for name in ill}
-    repaired: dict[str, list[Outcome]] = {}
+    """Of the faults one attempt after the other, until one has mended them, by name."""
+    courses = {
+        case.name: _Course(case, outcomes[case.twin or ""], outcomes[case.name])
+        for case in cases
+        if case.mends and {case.name, case.twin} <= outcomes.keys()
+    }
     for _ in range(asked.tries):
-        ill = {name: case for name, case in ill.items() if bites(case, best[name], outcomes[case.twin or ""])}
-        left = {name: _fixes(case, kept[name], best[name], tried[name]) for name, case in ill.items()}
-        attempts = {name: (*kept[name], fixes[0]) for name, fixes in left.items() if fixes}
-        ill = {name: case for name, case in ill.items() if name in attempts}
-        for name, after in _run_all(attempts, asked)[0].items():
-            repaired.setdefault(name, []).append(after)
-            tried[name].append(attempts[name][-1].patch)
-            if is_better(ill[name], after, best[name]):
-                kept[name], best[name] = attempts[name], after
-    return repaired
-
-
-def _fixes(case: Case, kept: tuple[Fix, ...], outcome: Outcome, tried: Sequence[Any]) -> list[Fix]:
-    """Those of a run's findings that can be applied to it and were not, in the order in which they are given."""
-    job = _with(case, kept)
-    fixes = [fix for finding in loud(outcome.findings) for fix in finding.fixes if fix.patch not in tried]
-    return [fix for fix in fixes if mended(job, fix) is not None]
+        next_ones = {name: course.next_attempt() for name, course in courses.items()}
+        attempts = {name: attempt for name, attempt in next_ones.items() if attempt is not None}
+        found = _run_all(attempts, asked)[0]
+        for name, attempt in attempts.items():
+            courses[name].add(attempt, found.get(name))
+    return {name: course.outcomes for name, course in courses.items() if course.outcomes}
 
 
 def _with(case: Case, fixes: tuple[Fix, ...]) -> Job | Program | Loop:
