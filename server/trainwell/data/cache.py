@@ -6,6 +6,7 @@ prepare the same both succeed, the second finds the first's. What a killed proce
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -71,11 +72,12 @@ def get_or_make(
         _sync(folder)
         return _publish(workspace, prepared, folder)
     except OSError as error:
+        full = error.errno == errno.ENOSPC
         raise TrainwellError(
-            "disk_full" if error.errno == 28 else "workspace_not_writable",
+            "disk_full" if full else "workspace_not_writable",
             f"The prepared data could not be written: {error.strerror}.",
             hint="Make room in the workspace and try again."
-            if error.errno == 28
+            if full
             else "Let the user that runs trainwell write to .trainwell in the workspace.",
         ) from error
     finally:

@@ -46,6 +46,11 @@ def number(facts: Mapping[str, Any], name: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
+def planned_epochs(trace: Trace) -> int:
+    """Epochs that were asked for; where that is not known, those that there were."""
+    return int(number(trace.config, "epochs") or len(trace.epochs))
+
+
 def learning_rate(trace: Trace) -> float | None:
     """Peak learning rate of the last attempt: what a retry set, else what was asked, else the highest recorded."""
     for attempt in reversed(trace.attempts):

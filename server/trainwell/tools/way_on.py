@@ -123,12 +123,11 @@ def _by_code(services: Services, tool: str, arguments: JsonObject, error: Trainw
         yield next_call("build_model", data=arguments["data"])
     if error.code == "python_network" and "run" in arguments:
         yield next_call("diagnose", run=arguments["run"])
-    if error.code == "no_raw_rows" and tool == "explain" and (anew := completed(services, arguments, _PREPARE)):
-        yield anew
     if error.code == "disk_full":
         yield next_call("list_runs")
-    if error.code == "data_damaged" and (anew := completed(services, arguments, _PREPARE)):
-        yield anew
+    prepare_anew = error.code == "data_damaged" or (error.code == "no_raw_rows" and tool == "explain")
+    if prepare_anew and (whole := completed(services, arguments, _PREPARE)):
+        yield whole
 
 
 def _other_choices(tool: str, arguments: JsonObject, error: TrainwellError) -> Iterator[JsonObject]:

@@ -16,7 +16,7 @@ from trainwell.contract.text import rounded
 from trainwell.diagnosis.relations import POOR
 from trainwell.diagnosis.repair import fixes, train_fix
 from trainwell.diagnosis.rows import shown
-from trainwell.diagnosis.settings import class_shares, number
+from trainwell.diagnosis.settings import class_shares, planned_epochs
 
 if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
@@ -45,7 +45,7 @@ def check(trace: Trace) -> Finding | None:
         return None
     if trace.config.get("class_weights") == "balanced":
         return None
-    longer = LONGER * int(number(trace.config, "epochs") or len(trace.epochs))
+    longer = LONGER * planned_epochs(trace)
     return Finding(
         code="class_imbalance",
         severity="warning",

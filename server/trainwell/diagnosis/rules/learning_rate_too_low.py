@@ -14,7 +14,7 @@ from trainwell.contract.findings import Finding, Fix
 from trainwell.contract.text import rounded
 from trainwell.diagnosis.repair import fixes, raise_lr, train_fix
 from trainwell.diagnosis.rows import stays_behind
-from trainwell.diagnosis.settings import held_back_by, learning_rate, lr_is_high, lr_is_low, number
+from trainwell.diagnosis.settings import held_back_by, learning_rate, lr_is_high, lr_is_low, planned_epochs
 from trainwell.diagnosis.signals import finite, fit, long_enough, recent, reference_loss, rounded_facts
 from trainwell.diagnosis.signs import broke, epochs_of, is_poor, late, steps_of, typical_update
 
@@ -82,7 +82,7 @@ def check(trace: Trace) -> Finding | None:
 
 def _and_longer(trace: Trace, raised: Fix | None) -> Fix | None:
     """A repair with more epochs; of those alone the weights would hardly move further."""
-    epochs = {"epochs": LONGER * int(number(trace.config, "epochs") or len(trace.epochs))}
+    epochs = {"epochs": LONGER * planned_epochs(trace)}
     if raised is None:
         return train_fix(trace, epochs, reason="Train longer.", expected="The fall goes on.")
     return train_fix(trace, raised.patch["train"] | epochs, reason=raised.reason, expected=raised.expected)

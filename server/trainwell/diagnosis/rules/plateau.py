@@ -17,7 +17,15 @@ from typing import TYPE_CHECKING
 from trainwell.contract.findings import Finding, Fix
 from trainwell.contract.text import rounded
 from trainwell.diagnosis.repair import fixes, model_fix, raise_lr, train_fix
-from trainwell.diagnosis.settings import FEW_UPDATES, held_back_by, learning_rate, lr_is_high, lr_is_low, number
+from trainwell.diagnosis.settings import (
+    FEW_UPDATES,
+    held_back_by,
+    learning_rate,
+    lr_is_high,
+    lr_is_low,
+    number,
+    planned_epochs,
+)
 from trainwell.diagnosis.signals import (
     POOR_FIT,
     finite,
@@ -168,21 +176,21 @@ def _evidence(trace: Trace) -> dict[str, object]:
 
 
 def _fixes(trace: Trace) -> tuple[Fix, ...]:
-    epochs = number(trace.config, "epochs") or len(trace.epochs) or None
+    epochs = planned_epochs(trace)
     return fixes(
         raise_lr(
             trace,
             reason="Raise the learning rate, so that the weights move.",
             expected="The training loss leaves the level of guessing within a few epochs.",
         ),
-        None
-        if epochs is None
-        else train_fix(
+        train_fix(
             trace,
-            {"epochs": int(epochs) * 3},
+            {"epochs": 3 * epochs},
             reason="If the loss was falling, however slowly: train longer.",
             expected="The fall goes on.",
-        ),
+        )
+        if epochs
+        else None,
         model_fix(
             trace,
             {"batch_norm": True},

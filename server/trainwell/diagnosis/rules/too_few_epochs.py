@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING
 from trainwell.contract.findings import Finding, Fix
 from trainwell.diagnosis.repair import fixes, train_fix
 from trainwell.diagnosis.rows import fact, shown, stays_behind, validation_fit
-from trainwell.diagnosis.settings import FEW_UPDATES, STILL_FALLING, held_back_by, lr_is_high, lr_is_low, number
+from trainwell.diagnosis.settings import (
+    FEW_UPDATES,
+    STILL_FALLING,
+    held_back_by,
+    lr_is_high,
+    lr_is_low,
+    number,
+    planned_epochs,
+)
 from trainwell.diagnosis.signals import RECENT_EPOCHS, finite, late_progress, num_updates
 
 if TYPE_CHECKING:
@@ -87,9 +95,9 @@ def _batch_is_large(trace: Trace) -> bool:
 
 
 def _fixes(trace: Trace, updates: int) -> tuple[Fix, ...]:
-    epochs = number(trace.config, "epochs") or len(trace.epochs)
+    epochs = planned_epochs(trace)
     an_epoch = max(1, updates // max(1, len(trace.epochs)))
-    wanted = max(2 * int(epochs), math.ceil(WANTED_STEPS / an_epoch))
+    wanted = max(2 * epochs, math.ceil(WANTED_STEPS / an_epoch))
     longer = train_fix(
         trace, {"epochs": wanted}, reason="Train longer.",
         expected="The loss goes on falling; early stopping ends the run when it no longer pays.",
@@ -99,7 +107,7 @@ def _fixes(trace: Trace, updates: int) -> tuple[Fix, ...]:
         return fixes(longer)
     batch = 2 ** max(4, round(math.log2(max(1.0, rows / USUAL_STEPS))))
     smaller = train_fix(
-        trace, {"batch_size": batch, "epochs": max(int(epochs), math.ceil(WANTED_STEPS * batch / rows))},
+        trace, {"batch_size": batch, "epochs": max(epochs, math.ceil(WANTED_STEPS * batch / rows))},
         reason="Smaller batches make more steps of each epoch.",
         expected="A clearly lower loss in about the same time.",
     )  # fmt: skip

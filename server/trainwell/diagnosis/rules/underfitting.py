@@ -25,6 +25,7 @@ from trainwell.diagnosis.settings import (
     lr_is_low,
     model_options,
     number,
+    planned_epochs,
     widths,
 )
 from trainwell.diagnosis.signals import (
@@ -192,10 +193,9 @@ def _widened(width: int) -> int:
 
 
 def _longer(trace: Trace) -> Fix | None:
-    epochs = number(trace.config, "epochs") or len(trace.epochs)
     return train_fix(
         trace,
-        {"epochs": int(epochs) * 2 or 100},
+        {"epochs": 2 * planned_epochs(trace) or 100},
         reason="Train longer.",
         expected="The loss goes on falling; early stopping ends the run when it no longer pays.",
     )

@@ -98,19 +98,13 @@ async def export(run: ExportedRun, name: str, path: Path) -> None:
             with anyio.fail_after(LONGEST_SECONDS):
                 done = await anyio.run_process([sys.executable, "-m", __name__], stdin=given, check=False)
         except TimeoutError as error:
-            raise TrainwellError(
-                "export_failed",
-                f"{wanted.NEEDS} did not end within {LONGEST_SECONDS} s.",
-                argument="format",
-                allowed=["html"],
-                hint="html needs no other package.",
-            ) from error
+            raise _failed(f"{wanted.NEEDS} did not end within {LONGEST_SECONDS} s.") from error
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["nothing"]
-        raise TrainwellError(
-            "export_failed",
-            f"{wanted.NEEDS} could not write the run; it said: {said[0][:300]}.",
-            argument="format",
-            allowed=["html"],
-            hint="html needs no other package.",
-        )
+        raise _failed(f"{wanted.NEEDS} could not write the run; it said: {said[0][:300]}.")
+
+
+def _failed(message: str) -> TrainwellError:
+    return TrainwellError(
+        "export_failed", message, argument="format", allowed=["html"], hint="html needs no other package."
+    )
