@@ -155,12 +155,10 @@ class Collection:
         """Add a run of which there is nothing bad to say."""
         self._add(Case(name, job, part=self.part))
 
-    def fault(
-        self, name: str, group: str, twin: str, causes: str, change: Callable[[Any], Job | Program | Loop], *,
-        mends: bool = True,
-    ) -> None:  # fmt: skip
-        """Add a fault: its twin, changed."""
-        self._add(Case(name, change(self.cases[twin].job), group, tuple(causes.split()), twin, mends, self.part))
+    def fault(self, name: str, group: str, twin: str, causes: str, *, mends: bool = True, **changes: Any) -> None:
+        """Add a fault: its twin, changed as `changed` of its job takes it."""
+        job = self.cases[twin].job.changed(**changes)
+        self._add(Case(name, job, group, tuple(causes.split()), twin, mends, self.part))
 
     def _add(self, case: Case) -> None:
         if case.name in self.cases:

@@ -43,29 +43,22 @@ def add(to: Collection) -> None:
 def _labels(to: Collection) -> None:
     noise = "label_noise memorised_noise"
     to.fault("label noise in a table", GROUP, "digits mlp split", noise,
-             lambda job: job.changed(data=split_table("digits", train=[noisy_labels(0.3)]), train={"epochs": 40}),
-             mends=False)  # fmt: skip
+             data=split_table("digits", train=[noisy_labels(0.3)]), train={"epochs": 40}, mends=False)  # fmt: skip
     to.fault("label noise of two classes", GROUP, "cancer mlp split", noise,
-             lambda job: job.changed(data=split_table("breast_cancer", train=[noisy_labels(0.25)]),
-                                     train={"epochs": 40}),
+             data=split_table("breast_cancer", train=[noisy_labels(0.25)]), train={"epochs": 40},
              mends=False)  # fmt: skip
-    to.fault("label noise of pictures", GROUP, "python cnn", noise, lambda job: job.changed(
-        rows=tensors("digits", shape=(1, 8, 8), train=[noisy_labels(0.35)])
-    ), mends=False)  # fmt: skip
+    to.fault("label noise of pictures", GROUP, "python cnn", noise,
+             rows=tensors("digits", shape=(1, 8, 8), train=[noisy_labels(0.35)]), mends=False)  # fmt: skip
     misaligned = "labels_misaligned"
-    to.fault("labels mixed up in a table", GROUP, "digits mlp", misaligned,
-             lambda job: job.changed(data=table("digits", mixed_labels)), mends=False)  # fmt: skip
-    to.fault("labels one row off", GROUP, "wine tabular", misaligned,
-             lambda job: job.changed(data=table("wine", rolled_labels)), mends=False)  # fmt: skip
-    to.fault("labels mixed up in series", GROUP, "waves gru", misaligned,
-             lambda job: job.changed(data=sources.renamed_waves), mends=False)  # fmt: skip
-    to.fault("labels mixed up in texts", GROUP, "texts bag", misaligned,
-             lambda job: job.changed(data=texts(change=_other_topics)), mends=False)  # fmt: skip
-    to.fault("labels mixed up in a regression", GROUP, "python diabetes", misaligned,
-             lambda job: job.changed(rows=tensors("diabetes", train=[mixed_labels], others=[mixed_labels])),
+    to.fault("labels mixed up in a table", GROUP, "digits mlp", misaligned, data=table("digits", mixed_labels),
              mends=False)  # fmt: skip
+    to.fault("labels one row off", GROUP, "wine tabular", misaligned, data=table("wine", rolled_labels), mends=False)
+    to.fault("labels mixed up in series", GROUP, "waves gru", misaligned, data=sources.renamed_waves, mends=False)
+    to.fault("labels mixed up in texts", GROUP, "texts bag", misaligned, data=texts(change=_other_topics), mends=False)
+    to.fault("labels mixed up in a regression", GROUP, "python diabetes", misaligned,
+             rows=tensors("diabetes", train=[mixed_labels], others=[mixed_labels]), mends=False)  # fmt: skip
     to.fault("classes numbered differently in validation", GROUP, "python digits", misaligned,
-             lambda job: job.changed(rows=tensors("digits", others=[renamed_labels])), mends=False)  # fmt: skip
+             rows=tensors("digits", others=[renamed_labels]), mends=False)  # fmt: skip
 
 
 def _other_topics(rows: list[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -75,19 +68,19 @@ def _other_topics(rows: list[tuple[str, str]]) -> list[tuple[str, str]]:
 
 def _leaks(to: Collection) -> None:
     to.fault("rows repeated before the split", GROUP, "digits mlp", "split_leakage",
-             lambda job: job.changed(data=table("digits", repeated_rows(3))), mends=False)  # fmt: skip
-    to.fault("validation pictures seen in training", GROUP, "python cnn", "split_leakage",
-             lambda job: job.changed(rows=_judged_on_training), mends=False)  # fmt: skip
+             data=table("digits", repeated_rows(3)), mends=False)  # fmt: skip
+    to.fault("validation pictures seen in training", GROUP, "python cnn", "split_leakage", rows=_judged_on_training,
+             mends=False)  # fmt: skip
     to.fault("texts repeated before the split", GROUP, "texts bag", "split_leakage",
-             lambda job: job.changed(data=texts(rows=400, change=_twice)), mends=False)  # fmt: skip
+             data=texts(rows=400, change=_twice), mends=False)  # fmt: skip
     to.fault("a column that is the class", GROUP, "cancer mlp", "target_leakage",
-             lambda job: job.changed(data=table("breast_cancer", with_answer())))  # fmt: skip
+             data=table("breast_cancer", with_answer()))  # fmt: skip
     to.fault("a column that is the quantity", GROUP, "diabetes mlp", "target_leakage",
-             lambda job: job.changed(data=table("diabetes", with_answer(2.0))))  # fmt: skip
+             data=table("diabetes", with_answer(2.0)))  # fmt: skip
     to.fault("a column that is nearly the quantity", GROUP, "python diabetes", "target_leakage",
-             lambda job: job.changed(rows=_with_answer_column, network=stack(11, 1, (32,))), mends=False)  # fmt: skip
-    to.fault("a column that is the class, in Python", GROUP, "python wine", "target_leakage",
-             lambda job: job.changed(rows=_with_class_column, network=stack(14, 3)), mends=False)  # fmt: skip
+             rows=_with_answer_column, network=stack(11, 1, (32,)), mends=False)  # fmt: skip
+    to.fault("a column that is the class, in Python", GROUP, "python wine", "target_leakage", rows=_with_class_column,
+             network=stack(14, 3), mends=False)  # fmt: skip
 
 
 def _judged_on_training() -> Rows:
@@ -114,28 +107,24 @@ def _with_class_column() -> Rows:
 
 def _scales(to: Collection) -> None:
     to.fault("raw measurements", GROUP, "python cancer with sgd", "inputs_not_normalised",
-             lambda job: job.changed(rows=tensors("breast_cancer", scaled=False)), mends=False)  # fmt: skip
+             rows=tensors("breast_cancer", scaled=False), mends=False)  # fmt: skip
     to.fault("one column a hundred thousand times larger", GROUP, "python wine", "inputs_not_normalised",
-             lambda job: job.changed(rows=tensors("wine", train=[_one_large], others=[_one_large])),
-             mends=False)  # fmt: skip
-    to.fault("tiny numbers", GROUP, "python digits", "inputs_not_normalised",
-             lambda job: job.changed(rows=_scaled_digits(1e-4)), mends=False)  # fmt: skip
+             rows=tensors("wine", train=[_one_large], others=[_one_large]), mends=False)  # fmt: skip
+    to.fault("tiny numbers", GROUP, "python digits", "inputs_not_normalised", rows=_scaled_digits(1e-4), mends=False)
     to.fault("raw pixels in a network of one's own", GROUP, "digits image module", "inputs_not_normalised",
-             lambda job: job.changed(network=file(
+             network=file(
                  "self.layers = nn.Sequential(nn.Flatten(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 10))",
                  "return self.layers(x.float())",
-             )), mends=False)  # fmt: skip
+             ), mends=False)  # fmt: skip
     to.fault("a target in thousands", GROUP, "python diabetes", "target_not_normalised",
-             lambda job: job.changed(rows=tensors("diabetes", train=[sources.scaled_target(1e3, 5e3)],
-                                                  others=[sources.scaled_target(1e3, 5e3)])), mends=False)  # fmt: skip
+             rows=tensors("diabetes", train=[sources.scaled_target(1e3, 5e3)],
+                                                  others=[sources.scaled_target(1e3, 5e3)]), mends=False)  # fmt: skip
     to.fault("NaN in two rows", GROUP, "python digits", "non_finite_inputs",
-             lambda job: job.changed(rows=tensors("digits", train=[sources.with_nan(2)])), mends=False)  # fmt: skip
+             rows=tensors("digits", train=[sources.with_nan(2)]), mends=False)  # fmt: skip
     to.fault("infinity in a picture", GROUP, "python cnn", "non_finite_inputs",
-             lambda job: job.changed(rows=tensors("digits", shape=(1, 8, 8), train=[sources.with_nan(1, np.inf)])),
-             mends=False)  # fmt: skip
+             rows=tensors("digits", shape=(1, 8, 8), train=[sources.with_nan(1, np.inf)]), mends=False)  # fmt: skip
     to.fault("a target that is NaN", GROUP, "python diabetes", "non_finite_inputs",
-             lambda job: job.changed(rows=tensors("diabetes", train=[sources.targets_with(np.nan)])),
-             mends=False)  # fmt: skip
+             rows=tensors("diabetes", train=[sources.targets_with(np.nan)]), mends=False)  # fmt: skip
 
 
 def _one_large(x: Any, y: Any, random: Any) -> tuple[Any, Any]:
@@ -149,24 +138,21 @@ def _scaled_digits(factor: float) -> Any:
 
 def _columns_and_classes(to: Collection) -> None:
     to.fault("most columns lost", GROUP, "python digits", "constant_features",
-             lambda job: job.changed(rows=tensors("digits", train=[sources.blank_columns(0.92)],
-                                                  others=[sources.blank_columns(0.92)])), mends=False)  # fmt: skip
+             rows=tensors("digits", train=[sources.blank_columns(0.92)], others=[sources.blank_columns(0.92)]),
+             mends=False)  # fmt: skip
     to.fault("texts that became one word", GROUP, "texts bag", "constant_features labels_misaligned",
-             lambda job: job.changed(data=texts(change=_one_word)), mends=False)  # fmt: skip
-    to.fault("pictures mostly black", GROUP, "digits cnn", "constant_features",
-             lambda job: job.changed(data=images(change=_black)), mends=False)  # fmt: skip
-    to.fault("a rare class in a table", GROUP, "digits mlp", "class_imbalance",
-             lambda job: job.changed(data=table("digits", _rare_eight), options={"hidden_dims": [4]},
-                                     train={"epochs": 6}, metric="recall"))  # fmt: skip
+             data=texts(change=_one_word), mends=False)  # fmt: skip
+    to.fault("pictures mostly black", GROUP, "digits cnn", "constant_features", data=images(change=_black), mends=False)
+    to.fault("a rare class in a table", GROUP, "digits mlp", "class_imbalance", data=table("digits", _rare_eight),
+             options={"hidden_dims": [4]}, train={"epochs": 6}, metric="recall")  # fmt: skip
     to.fault("a rare class in Python", GROUP, "python cancer", "class_imbalance",
-             lambda job: job.changed(rows=tensors("breast_cancer", train=[sources.rare(0, 8)],
-                                                  others=[sources.rare(0, 8)]), metric="recall",
-                                     train={"epochs": 4}))  # fmt: skip
+             rows=tensors("breast_cancer", train=[sources.rare(0, 8)], others=[sources.rare(0, 8)]), metric="recall",
+             train={"epochs": 4})  # fmt: skip
     to.fault("rows in the order of their classes", GROUP, "python stream", "unshuffled_data",
-             lambda job: job.changed(rows=tensors("digits", train=[sources.sorted_rows]), loader=in_order))  # fmt: skip
+             rows=tensors("digits", train=[sources.sorted_rows]), loader=in_order)  # fmt: skip
     to.fault("pictures in the order of their classes", GROUP, "python cnn", "unshuffled_data",
-             lambda job: job.changed(rows=tensors("digits", shape=(1, 8, 8), train=[sources.sorted_rows]),
-                                     loader=in_order, train={"stream": True}))  # fmt: skip
+             rows=tensors("digits", shape=(1, 8, 8), train=[sources.sorted_rows]), loader=in_order,
+             train={"stream": True})  # fmt: skip
 
 
 def _one_word(rows: list[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -187,20 +173,18 @@ def _rare_eight(x: Any, y: Any, random: Any) -> tuple[Any, Any]:
 
 def _encodings(to: Collection) -> None:
     to.fault("classes taken for a quantity", GROUP, "digits mlp", "wrong_target_encoding",
-             lambda job: job.changed(prepare={"task": "regression"}))  # fmt: skip
+             prepare={"task": "regression"})  # fmt: skip
     to.fault("classes taken for a quantity, in Python", GROUP, "python digits", "wrong_target_encoding",
-             lambda job: job.changed(rows=tensors("digits", train=[sources.as_quantity], others=[sources.as_quantity]),
-                                     network=stack(64, 1)), mends=False)  # fmt: skip
+             rows=tensors("digits", train=[sources.as_quantity], others=[sources.as_quantity]), network=stack(64, 1),
+             mends=False)  # fmt: skip
     to.fault("a quantity taken for classes", GROUP, "diabetes mlp", "wrong_target_encoding",
-             lambda job: job.changed(prepare={"task": "classification"}))  # fmt: skip
-    to.fault("texts cut after two words", GROUP, "texts bag", "truncated_sequences",
-             lambda job: job.changed(data=texts(length=2)))  # fmt: skip
-    to.fault("texts cut for a transformer", GROUP, "texts transformer", "truncated_sequences",
-             lambda job: job.changed(data=texts(length=3)))  # fmt: skip
+             prepare={"task": "classification"})  # fmt: skip
+    to.fault("texts cut after two words", GROUP, "texts bag", "truncated_sequences", data=texts(length=2))
+    to.fault("texts cut for a transformer", GROUP, "texts transformer", "truncated_sequences", data=texts(length=3))
     to.fault("pictures torn apart", GROUP, "digits cnn", "augmentation_too_strong",
-             lambda job: job.changed(train={"augment": ["flip", "crop", "cutout", "mixup", "cutmix"]}))  # fmt: skip
-    to.fault("noise over every picture", GROUP, "python cnn", "augmentation_too_strong",
-             lambda job: job.changed(loader=_noisy_pictures), mends=False)  # fmt: skip
+             train={"augment": ["flip", "crop", "cutout", "mixup", "cutmix"]})  # fmt: skip
+    to.fault("noise over every picture", GROUP, "python cnn", "augmentation_too_strong", loader=_noisy_pictures,
+             mends=False)  # fmt: skip
 
 
 class _Noisy(Dataset):
@@ -223,23 +207,19 @@ def _noisy_pictures(x: Tensor, y: Tensor, batch_size: int) -> DataLoader[Any]:
 
 def _splits(to: Collection) -> None:
     to.fault("five rows to validate by", GROUP, "cancer mlp", "small_validation_set",
-             lambda job: job.changed(prepare={"validation_fraction": 0.01}))  # fmt: skip
-    to.fault("eight rows to validate by, in Python", GROUP, "python cancer", "small_validation_set",
-             lambda job: job.changed(rows=_few_judged), mends=False)  # fmt: skip
+             prepare={"validation_fraction": 0.01})  # fmt: skip
+    to.fault("eight rows to validate by, in Python", GROUP, "python cancer", "small_validation_set", rows=_few_judged,
+             mends=False)  # fmt: skip
     to.fault("validation from elsewhere", GROUP, "cancer mlp split", "distribution_shift",
-             lambda job: job.changed(data=split_table("breast_cancer", others=[sources.moved_columns(2.0, every=2)])),
-             mends=False)  # fmt: skip
+             data=split_table("breast_cancer", others=[sources.moved_columns(2.0, every=2)]), mends=False)  # fmt: skip
     to.fault("validation from elsewhere, in Python", GROUP, "python digits", "distribution_shift",
-             lambda job: job.changed(rows=tensors("digits", others=[sources.moved_columns(2.5, every=3)])),
+             rows=tensors("digits", others=[sources.moved_columns(2.5, every=3)]), mends=False)  # fmt: skip
+    to.fault("validation not scaled", GROUP, "python cancer", "preprocessing_mismatch", rows=_scaled_in_training_alone,
              mends=False)  # fmt: skip
-    to.fault("validation not scaled", GROUP, "python cancer", "preprocessing_mismatch",
-             lambda job: job.changed(rows=_scaled_in_training_alone), mends=False)  # fmt: skip
     to.fault("validation in other units", GROUP, "digits mlp split", "preprocessing_mismatch",
-             lambda job: job.changed(data=split_table("digits", others=[sources.scaled_columns(40.0)])),
-             mends=False)  # fmt: skip
+             data=split_table("digits", others=[sources.scaled_columns(40.0)]), mends=False)  # fmt: skip
     to.fault("validation pictures from 0 to 255", GROUP, "python cnn", "preprocessing_mismatch",
-             lambda job: job.changed(rows=tensors("digits", shape=(1, 8, 8), others=[sources.scaled_columns(50.0)])),
-             mends=False)  # fmt: skip
+             rows=tensors("digits", shape=(1, 8, 8), others=[sources.scaled_columns(50.0)]), mends=False)  # fmt: skip
 
 
 def _few_judged() -> Rows:

@@ -17,20 +17,18 @@ GROUP = "systems"
 
 def add(to: Collection) -> None:
     """All faults of systems."""
-    to.fault("a tensor larger than the machine", GROUP, "digits module", "out_of_memory", lambda job: job.changed(
-        network=_wasteful("torch.empty(10**15)"), train={"max_attempts": 1}
-    ), mends=False)  # fmt: skip
-    to.fault("a list larger than the machine", GROUP, "digits module", "host_out_of_memory", lambda job: job.changed(
-        network=_wasteful("bytearray(10**16)"), train={"max_attempts": 1}
-    ), mends=False)  # fmt: skip
-    to.fault("activations that are kept", GROUP, "python digits", "memory_leak",
-             lambda job: job.changed(network=Hoarder, train={"epochs": 8}), mends=False)  # fmt: skip
-    to.fault("rows that take long to read", GROUP, "python stream", "input_bound",
-             lambda job: job.changed(loader=_slow_rows, train={"epochs": 5}), mends=False)  # fmt: skip
-    to.fault("pictures that take long to read", GROUP, "python cnn", "input_bound",
-             lambda job: job.changed(loader=_slow_rows, train={"epochs": 8}), mends=False)  # fmt: skip
-    to.fault("steps that get slower", GROUP, "python digits", "slow_steps",
-             lambda job: job.changed(network=_Tiring, train={"epochs": 10}), mends=False)  # fmt: skip
+    to.fault("a tensor larger than the machine", GROUP, "digits module", "out_of_memory",
+             network=_wasteful("torch.empty(10**15)"), train={"max_attempts": 1}, mends=False)  # fmt: skip
+    to.fault("a list larger than the machine", GROUP, "digits module", "host_out_of_memory",
+             network=_wasteful("bytearray(10**16)"), train={"max_attempts": 1}, mends=False)  # fmt: skip
+    to.fault("activations that are kept", GROUP, "python digits", "memory_leak", network=Hoarder, train={"epochs": 8},
+             mends=False)  # fmt: skip
+    to.fault("rows that take long to read", GROUP, "python stream", "input_bound", loader=_slow_rows,
+             train={"epochs": 5}, mends=False)  # fmt: skip
+    to.fault("pictures that take long to read", GROUP, "python cnn", "input_bound", loader=_slow_rows,
+             train={"epochs": 8}, mends=False)  # fmt: skip
+    to.fault("steps that get slower", GROUP, "python digits", "slow_steps", network=_Tiring, train={"epochs": 10},
+             mends=False)  # fmt: skip
 
 
 def _wasteful(what: str) -> str:

@@ -30,75 +30,60 @@ def add(to: Collection) -> None:
 def _outputs(fault: Callable[..., None]) -> None:
     twice = "softmax_before_loss"
     fault("letters by shares, in a file", twin="letters by a file", causes=twice,
-          change=lambda job: job.changed(network=pixels_file(10, last=".softmax(1)")))  # fmt: skip
-    fault("strokes by shares", twin="strokes in Python", causes=twice,
-          change=lambda job: job.changed(network=partial(Reads, 10, last=OverClasses)))  # fmt: skip
+          network=pixels_file(10, last=".softmax(1)"))  # fmt: skip
+    fault("strokes by shares", twin="strokes in Python", causes=twice, network=partial(Reads, 10, last=OverClasses))
     fault("loop over satellites by shares", twin="loop over satellites by sgd", causes=twice,
-          change=lambda job: job.changed(network=dense(36, 6, (64, 32), nn.ReLU, last=OverClasses)))  # fmt: skip
+          network=dense(36, 6, (64, 32), nn.ReLU, last=OverClasses))  # fmt: skip
     wrong = "bad_output_activation"
     fault("vehicles whose classes lie between 0 and 1", twin="vehicles by a file", causes=wrong,
-          change=lambda job: job.changed(network=dense_file(
-              18, 4, depth=3, forward="return torch.sigmoid(self.layers(x))")))  # fmt: skip
+          network=dense_file(18, 4, depth=3, forward="return torch.sigmoid(self.layers(x))"))  # fmt: skip
     fault("spectra that cannot be below zero", twin="spectra in Python", causes=f"{wrong} dead_units",
-          change=lambda job: job.changed(network=flat(dense(64, 1, (48, 24), nn.SiLU, last=nn.ReLU))))  # fmt: skip
-    fault("gems between -1 and 1", twin="loop over gems", causes=wrong,
-          change=lambda job: job.changed(network=dense(26, 1, (64, 32), last=nn.Tanh)))  # fmt: skip
+          network=flat(dense(64, 1, (48, 24), nn.SiLU, last=nn.ReLU)))  # fmt: skip
+    fault("gems between -1 and 1", twin="loop over gems", causes=wrong, network=dense(26, 1, (64, 32), last=nn.Tanh))
     fault("yes or no, squeezed twice", twin="loop over bananas, yes or no", causes=f"{wrong} {twice}",
-          change=lambda job: job.changed(network=dense(2, 1, (32, 32), nn.ReLU, last=nn.Sigmoid),
-                                         metric="loss"))  # fmt: skip
-    fault("bits through nothing but sums", twin="bits", causes="no_nonlinearity underfitting",
-          change=lambda job: job.changed(family="module", network=dense_file(
-              12, 2, depth=2, activation="nn.Identity()")))  # fmt: skip
+          network=dense(2, 1, (32, 32), nn.ReLU, last=nn.Sigmoid), metric="loss")  # fmt: skip
+    fault("bits through nothing but sums", twin="bits", causes="no_nonlinearity underfitting", family="module",
+          network=dense_file(12, 2, depth=2, activation="nn.Identity()"))  # fmt: skip
 
 
 def _losses(fault: Callable[..., None]) -> None:
-    fault("each gem against all others", twin="loop over gems", causes="target_shape",
-          change=lambda job: job.changed(rows=tensors("gems")))  # fmt: skip
-    fault("each spectrum against all others", twin="loop over gems", causes="target_shape",
-          change=lambda job: job.changed(rows=tensors("spectra"), network=dense(64, 1, (48, 24))))  # fmt: skip
+    fault("each gem against all others", twin="loop over gems", causes="target_shape", rows=tensors("gems"))
+    fault("each spectrum against all others", twin="loop over gems", causes="target_shape", rows=tensors("spectra"),
+          network=dense(64, 1, (48, 24)))  # fmt: skip
     mismatch = "loss_output_mismatch"
-    fault("yes or no without a sigmoid", twin="loop over bananas, yes or no", causes=mismatch,
-          change=lambda job: job.changed(loss="BCELoss"))  # fmt: skip
-    fault("strokes whose loss wants logarithms", twin="loop over strokes", causes=mismatch,
-          change=lambda job: job.changed(loss="NLLLoss"))  # fmt: skip
+    fault("yes or no without a sigmoid", twin="loop over bananas, yes or no", causes=mismatch, loss="BCELoss")
+    fault("strokes whose loss wants logarithms", twin="loop over strokes", causes=mismatch, loss="NLLLoss")
     size = "wrong_output_size"
     fault("satellites counted from one", twin="loop over satellites by sgd", causes=f"{size} wrong_target_encoding",
-          change=lambda job: job.changed(
-              rows=tensors("satimage", train=[spoils.from_one], others=[spoils.from_one])))  # fmt: skip
-    fault("four outputs for five forms", twin="loop over forms", causes=size,
-          change=lambda job: job.changed(network=partial(Sees, 3, 4)))  # fmt: skip
+          rows=tensors("satimage", train=[spoils.from_one], others=[spoils.from_one]))  # fmt: skip
+    fault("four outputs for five forms", twin="loop over forms", causes=size, network=partial(Sees, 3, 4))
 
 
 def _modes(fault: Callable[..., None]) -> None:
     fault("forms judged as they are learnt", twin="loop over forms", causes="train_mode_in_validation",
-          change=lambda job: job.changed(network=partial(Sees, 3, 5, dropout=0.7), modes=(True, True)))  # fmt: skip
+          network=partial(Sees, 3, 5, dropout=0.7), modes=(True, True))  # fmt: skip
     fault("forms learnt as they are judged", twin="loop over forms", causes="eval_mode_in_training",
-          change=lambda job: job.changed(modes=(False, False), metric="loss"))  # fmt: skip
+          modes=(False, False), metric="loss")  # fmt: skip
     fault("vehicles through a function of dropout", twin="vehicles in Python", causes="dropout_always_on",
-          change=lambda job: job.changed(network=partial(DropsAlways, 0.6)))  # fmt: skip
+          network=partial(DropsAlways, 0.6))  # fmt: skip
     fault("vehicles through a function of dropout, in a file", twin="vehicles by a file", causes="dropout_always_on",
-          change=lambda job: job.changed(network=dense_file(
-              18, 4, depth=3, forward="return self.layers(F.dropout(x, 0.5))")))  # fmt: skip
-    fault("features that nobody reads", twin="loop over strokes", causes="unused_parameters",
-          change=lambda job: job.changed(network=Forgets))  # fmt: skip
+          network=dense_file(18, 4, depth=3, forward="return self.layers(F.dropout(x, 0.5))"))  # fmt: skip
+    fault("features that nobody reads", twin="loop over strokes", causes="unused_parameters", network=Forgets)
 
 
 def _systems(fault: Callable[..., None]) -> None:
-    fault("a list of sums with all behind them", twin="forms in Python", causes="memory_leak",
-          change=lambda job: job.changed(network=Remembers))  # fmt: skip
-    fault("letters fetched one by one", twin="strokes read anew", causes="input_bound",
-          change=lambda job: job.changed(loader=read_anew(_fetched), train={"epochs": 4}))  # fmt: skip
+    fault("a list of sums with all behind them", twin="forms in Python", causes="memory_leak", network=Remembers)
+    fault("letters fetched one by one", twin="strokes read anew", causes="input_bound", loader=read_anew(_fetched),
+          train={"epochs": 4})  # fmt: skip
     fault("a network that looks further and further back", twin="vehicles in Python", causes="slow_steps",
-          change=lambda job: job.changed(network=LooksBack))  # fmt: skip
+          network=LooksBack)  # fmt: skip
     memory = "out_of_memory host_out_of_memory"
     fault("all pairs of all letters", twin="letters by a file", causes=memory,
-          change=lambda job: job.changed(
-              network=pixels_file(10, after="self.calls = 0", first="self._paired(x)")
+          network=pixels_file(10, after="self.calls = 0", first="self._paired(x)")
               + "\n    def _paired(self, x):\n        self.calls += 1\n"
               "        return x.float() / 255 + (self.calls > 40 and torch.zeros(10**13).sum())\n",
-              train={"max_attempts": 1}))  # fmt: skip
-    fault("loop that keeps what no machine holds", twin="loop over forms", causes=memory,
-          change=lambda job: job.changed(network=_Pairs))  # fmt: skip
+              train={"max_attempts": 1})  # fmt: skip
+    fault("loop that keeps what no machine holds", twin="loop over forms", causes=memory, network=_Pairs)
 
 
 def _fetched(path: Tensor) -> Tensor:

@@ -30,26 +30,22 @@ def add(to: Collection) -> None:
 def _labels(fault: Callable[..., None]) -> None:
     noise = "label_noise memorised_noise"
     fault("vowels of which a quarter are mistyped", twin="vowels in parts", causes=noise,
-          change=lambda job: job.changed(data=parts("vowel", train=(spoils.mistyped(0.25),))))  # fmt: skip
+          data=parts("vowel", train=(spoils.mistyped(0.25),)))  # fmt: skip
     fault("satellites labelled by a tired hand", twin="satellites in parts", causes=noise,
-          change=lambda job: job.changed(
-              data=parts("satimage", train=(spoils.mistyped(0.35),), rows=1800), train={"epochs": 40}))  # fmt: skip
+          data=parts("satimage", train=(spoils.mistyped(0.35),), rows=1800), train={"epochs": 40})  # fmt: skip
     fault("letters that many people read", twin="letters in Python", causes=noise,
-          change=lambda job: job.changed(
-              rows=tensors("letters", train=[mixed_up(0.35)]), train={"epochs": 20}))  # fmt: skip
+          rows=tensors("letters", train=[mixed_up(0.35)]), train={"epochs": 20})  # fmt: skip
     fault("speeches of which a third are another's", twin="speeches by bag", causes=noise,
-          change=lambda job: job.changed(data=speeches(change=_others_words(0.35))))  # fmt: skip
+          data=speeches(change=_others_words(0.35)))  # fmt: skip
     mixed = "labels_misaligned memorised_noise"
     fault("segments joined one row off", twin="segments", causes=mixed,
-          change=lambda job: job.changed(data=table("segment", spoils.one_row_off, rows=1500)))  # fmt: skip
+          data=table("segment", spoils.one_row_off, rows=1500))  # fmt: skip
     fault("letters whose names were sorted alone", twin="letters", causes=mixed,
-          change=lambda job: job.changed(data=pictures("letters", mixed_up(1.0))))  # fmt: skip
-    fault("radii of other pictures", twin="radii", causes=mixed,
-          change=lambda job: job.changed(data=pictures("radii", mixed_up(1.0), rows=800)))  # fmt: skip
-    fault("topics of other texts", twin="topics", causes=mixed,
-          change=lambda job: job.changed(data=partial(sources.topics, mixed=True)))  # fmt: skip
+          data=pictures("letters", mixed_up(1.0)))  # fmt: skip
+    fault("radii of other pictures", twin="radii", causes=mixed, data=pictures("radii", mixed_up(1.0), rows=800))
+    fault("topics of other texts", twin="topics", causes=mixed, data=partial(sources.topics, mixed=True))
     fault("strokes numbered by another list in validation", twin="strokes in Python", causes="labels_misaligned",
-          change=lambda job: job.changed(rows=tensors("strokes", others=[spoils.renumbered])))  # fmt: skip
+          rows=tensors("strokes", others=[spoils.renumbered]))  # fmt: skip
 
 
 def _others_words(share: float) -> Callable[[TextRows], TextRows]:
@@ -64,21 +60,23 @@ def _others_words(share: float) -> Callable[[TextRows], TextRows]:
 
 def _leaks(fault: Callable[..., None]) -> None:
     fault("credit copied until it was balanced", twin="credit", causes="split_leakage",
-          change=lambda job: job.changed(data=table("german", spoils.repeated("c2", 3))))  # fmt: skip
+          data=table("german", spoils.repeated("c2", 3)))  # fmt: skip
     fault("letters varied before they were split", twin="letters", causes="split_leakage",
-          change=lambda job: job.changed(data=pictures("letters", spoils.copied(3), rows=350)))  # fmt: skip
-    fault("vehicles judged by what was learnt", twin="vehicles in Python", causes="split_leakage",
-          change=lambda job: job.changed(rows=_half_known))  # fmt: skip
+          data=pictures("letters", spoils.copied(3), rows=350))  # fmt: skip
+    fault("vehicles judged by what was learnt", twin="vehicles in Python", causes="split_leakage", rows=_half_known)
     answer = "target_leakage"
-    fault("carseats with last year's report", twin="carseats", causes=answer, change=lambda job: job.changed(data=table(
-        "carseats", spoils.with_column("reported", lambda part, random: part["Sales"].round()))))  # fmt: skip
+    fault(
+        "carseats with last year's report",
+        twin="carseats",
+        causes=answer,
+        data=table("carseats", spoils.with_column("reported", lambda part, random: part["Sales"].round())),
+    )
     fault("defaults with the calls that followed", twin="defaults, weighted", causes=answer,
-          change=lambda job: job.changed(data=table("defaults", spoils.with_column(
+          data=table("defaults", spoils.with_column(
               "calls", lambda part, random: np.where(part["default"] == "Yes", 1 + random.poisson(3, len(part)), 0)),
-              rows=4000)))  # fmt: skip
+              rows=4000))  # fmt: skip
     fault("speeches that end with the party", twin="speeches by bag", causes=answer,
-          change=lambda job: job.changed(
-              data=speeches(change=lambda rows: [(f"{party} : {text}", party) for text, party in rows])))  # fmt: skip
+          data=speeches(change=lambda rows: [(f"{party} : {text}", party) for text, party in rows]))  # fmt: skip
 
 
 def _half_known() -> Rows:
@@ -89,31 +87,24 @@ def _half_known() -> Rows:
 
 def _scales(fault: Callable[..., None]) -> None:
     raw = "inputs_not_normalised"
-    fault(
-        "vehicles as they were measured",
-        twin="vehicles in Python",
-        causes=raw,
-        change=lambda job: job.changed(rows=tensors("vehicle", scaled=False), train={"optimizer": "sgd"}),
-    )
+    fault("vehicles as they were measured", twin="vehicles in Python", causes=raw,
+          rows=tensors("vehicle", scaled=False), train={"optimizer": "sgd"})  # fmt: skip
     fault("loop over satellites as they were measured", twin="loop over satellites by sgd", causes=raw,
-          change=lambda job: job.changed(rows=tensors("satimage", scaled=False)))  # fmt: skip
+          rows=tensors("satimage", scaled=False))  # fmt: skip
     fault("letters that were not divided by 255", twin="letters by a file", causes=f"{raw} saturated_units",
-          change=lambda job: job.changed(network=pixels_file(10, first="x.float()")))  # fmt: skip
+          network=pixels_file(10, first="x.float()"))  # fmt: skip
     fault("letters divided by 255 twice", twin="letters by a file", causes=raw,
-          change=lambda job: job.changed(network=pixels_file(10, first="x.float() / 255 / 255")))  # fmt: skip
+          network=pixels_file(10, first="x.float() / 255 / 255"))  # fmt: skip
     fault("gems in dollars", twin="loop over gems", causes="target_not_normalised",
-          change=lambda job: job.changed(rows=tensors("gems", column=True, raw_target=True)))  # fmt: skip
+          rows=tensors("gems", column=True, raw_target=True))  # fmt: skip
     fault("shares in parts of ten thousand", twin="spectra in Python", causes="target_not_normalised",
-          change=lambda job: job.changed(
-              rows=tensors("spectra", train=[_ten_thousand], others=[_ten_thousand], raw_target=True)))  # fmt: skip
+          rows=tensors("spectra", train=[_ten_thousand], others=[_ten_thousand], raw_target=True))  # fmt: skip
     holes = "non_finite_inputs"
     fault("spectra in logarithms", twin="spectra in Python", causes=holes,
-          change=lambda job: job.changed(
-              rows=tensors("spectra", scaled=False, train=[_dark, spoils.in_logarithms])))  # fmt: skip
+          rows=tensors("spectra", scaled=False, train=[_dark, spoils.in_logarithms]))  # fmt: skip
     fault("gems of which some have no price", twin="loop over gems", causes=holes,
-          change=lambda job: job.changed(
-              rows=tensors("gems", column=True, raw_target=True, train=[_in_thousands, spoils.lost_answers(4)],
-                           others=[_in_thousands])))  # fmt: skip
+          rows=tensors("gems", column=True, raw_target=True, train=[_in_thousands, spoils.lost_answers(4)],
+                           others=[_in_thousands]))  # fmt: skip
 
 
 def _ten_thousand(x: np.ndarray, y: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -132,58 +123,43 @@ def _dark(x: np.ndarray, y: np.ndarray, random: np.random.Generator) -> tuple[np
 
 def _classes(fault: Callable[..., None]) -> None:
     fault("bands that are dead but for four", twin="loop over satellites by sgd", causes="constant_features",
-          mends=False, change=lambda job: job.changed(rows=tensors(
-              "satimage", train=[spoils.dead_columns(2)], others=[spoils.dead_columns(2)])))  # fmt: skip
+          mends=False,
+          rows=tensors("satimage", train=[spoils.dead_columns(2)], others=[spoils.dead_columns(2)]))  # fmt: skip
     rare = "class_imbalance"
-    fault("defaults as they come", twin="defaults, weighted", causes=rare,
-          change=lambda job: job.changed(train={"class_weights": "none"}))  # fmt: skip
-    fault("letters of which three are rare", twin="letters in Python", causes=rare,
-          change=lambda job: job.changed(metric="recall", train={"epochs": 6}, rows=tensors(
-              "letters", train=[thinned(label, 5) for label in (3, 5, 6)])))  # fmt: skip
+    fault("defaults as they come", twin="defaults, weighted", causes=rare, train={"class_weights": "none"})
+    fault("letters of which three are rare", twin="letters in Python", causes=rare, metric="recall",
+          train={"epochs": 6}, rows=tensors("letters", train=[thinned(label, 5) for label in (3, 5, 6)]))  # fmt: skip
     order = "unshuffled_data"
     fault("strokes digit by digit", twin="strokes read anew", causes=order, mends=False,
-          change=lambda job: job.changed(rows=tensors("strokes", train=[by_class]), loader=in_order,
-                                         train={"stream": True}))  # fmt: skip
+          rows=tensors("strokes", train=[by_class]), loader=in_order, train={"stream": True})  # fmt: skip
     fault("letters folder by folder", twin="letters in Python", causes=order, mends=False,
-          change=lambda job: job.changed(rows=tensors("letters", train=[by_class]), loader=in_order,
-                                         train={"stream": True}))  # fmt: skip
+          rows=tensors("letters", train=[by_class]), loader=in_order, train={"stream": True})  # fmt: skip
 
 
 def _encodings(fault: Callable[..., None]) -> None:
     encoded = "wrong_target_encoding"
-    fault("satellites by number", twin="satellites", causes=encoded,
-          change=lambda job: job.changed(
-              data=table("satimage", spoils.numbered, rows=1800), prepare={"task": "regression"}))  # fmt: skip
-    fault("each rate a class of its own", twin="colleges", causes=encoded,
-          change=lambda job: job.changed(prepare={"task": "classification"}))  # fmt: skip
+    fault("satellites by number", twin="satellites", causes=encoded, data=table("satimage", spoils.numbered, rows=1800),
+          prepare={"task": "regression"})  # fmt: skip
+    fault("each rate a class of its own", twin="colleges", causes=encoded, prepare={"task": "classification"})
     cut = "truncated_sequences"
-    fault("speeches cut for a transformer", twin="speeches by transformer", causes=cut,
-          change=lambda job: job.changed(data=speeches(length=2)))  # fmt: skip
-    fault("speeches cut after three words", twin="speeches by bag", causes=cut,
-          change=lambda job: job.changed(data=speeches(length=3)))  # fmt: skip
+    fault("speeches cut for a transformer", twin="speeches by transformer", causes=cut, data=speeches(length=2))
+    fault("speeches cut after three words", twin="speeches by bag", causes=cut, data=speeches(length=3))
     strong = "augmentation_too_strong"
-    fault("letters seen in a mirror", twin="letters", causes=strong,
-          change=lambda job: job.changed(train={"augment": ["flip"]}))  # fmt: skip
+    fault("letters seen in a mirror", twin="letters", causes=strong, train={"augment": ["flip"]})
     fault("strokes that shake", twin="strokes read anew", causes=strong, mends=False,
-          change=lambda job: job.changed(loader=read_anew(lambda path: path + 3 * torch.randn_like(path))))  # fmt: skip
+          loader=read_anew(lambda path: path + 3 * torch.randn_like(path)))  # fmt: skip
 
 
 def _splits(fault: Callable[..., None]) -> None:
     few = "small_validation_set"
     fault("satellites judged by eighteen", twin="satellites", causes=few, mends=True,
-          change=lambda job: job.changed(prepare={"validation_fraction": 0.01}))  # fmt: skip
-    fault("vehicles judged by a dozen", twin="vehicles in Python", causes=few,
-          change=lambda job: job.changed(rows=tensors("vehicle", judged=12)))  # fmt: skip
+          prepare={"validation_fraction": 0.01})  # fmt: skip
+    fault("vehicles judged by a dozen", twin="vehicles in Python", causes=few, rows=tensors("vehicle", judged=12))
     shift = "distribution_shift preprocessing_mismatch"
     fault("gems from small to large", twin="gems in parts", causes="distribution_shift",
-          change=lambda job: job.changed(data=parts("gems", rows=1500, sort_by="carat")))  # fmt: skip
-    fault(
-        "satellites under another sun",
-        twin="satellites in parts",
-        causes=shift,
-        change=lambda job: job.changed(data=parts("satimage", others=(spoils.brighter(1.3, 10.0),), rows=1800)),
-    )
-    fault("forms by night", twin="forms in Python", causes=shift,
-          change=lambda job: job.changed(rows=tensors("forms", others=[spoils.times(0.25)])))  # fmt: skip
+          data=parts("gems", rows=1500, sort_by="carat"))  # fmt: skip
+    fault("satellites under another sun", twin="satellites in parts", causes=shift,
+          data=parts("satimage", others=(spoils.brighter(1.3, 10.0),), rows=1800))  # fmt: skip
+    fault("forms by night", twin="forms in Python", causes=shift, rows=tensors("forms", others=[spoils.times(0.25)]))
     fault("strokes in another unit", twin="strokes in Python", causes=shift,
-          change=lambda job: job.changed(rows=tensors("strokes", others=[spoils.times(0.01)])))  # fmt: skip
+          rows=tensors("strokes", others=[spoils.times(0.01)]))  # fmt: skip

@@ -62,8 +62,7 @@ def _circles(to: Collection) -> None:
         "model_8e28bdef": (DYING, tanh(16, nn.ReLU)),
     }
     for name, (causes, network) in models.items():
-        to.fault(f"AT circle {name}", "optimisation", "AT circle simplednn", causes,
-                 lambda job, network=network: job.changed(network=network), mends=False)  # fmt: skip
+        to.fault(f"AT circle {name}", "optimisation", "AT circle simplednn", causes, network=network, mends=False)
 
 
 def _blobs(to: Collection) -> None:
@@ -78,8 +77,7 @@ def _blobs(to: Collection) -> None:
         "model_84c77206": (DYING, model(15, nn.ReLU)),
     }
     for name, (causes, network) in models.items():
-        to.fault(f"AT blob {name}", "optimisation", "AT blob simplednn", causes,
-                 lambda job, network=network: job.changed(network=network), mends=False)  # fmt: skip
+        to.fault(f"AT blob {name}", "optimisation", "AT blob simplednn", causes, network=network, mends=False)
 
 
 def _demonstrations(to: Collection) -> None:
@@ -90,15 +88,14 @@ def _demonstrations(to: Collection) -> None:
         rows.blobs, wide(None), nn.CrossEntropyLoss(), adam, 100, 256, validated=True
     ))  # fmt: skip
     to.fault("AT demo: improper activation", "construction", "AT demo on blobs", "bad_output_activation dead_units",
-             lambda job: job.changed(network=wide(nn.ReLU), optimizer=slow), mends=False)  # fmt: skip
+             network=wide(nn.ReLU), optimizer=slow, mends=False)  # fmt: skip
     to.fault("AT demo: loss", "construction", "AT demo on blobs",
-             "loss_output_mismatch bad_output_activation softmax_before_loss",
-             lambda job: job.changed(rows=lambda: rows.blobs(one_hot=True), network=lambda: _twice_soft(wide(Softmax)),
-                                     loss=nn.MSELoss(), optimizer=slow), mends=False)  # fmt: skip
+             "loss_output_mismatch bad_output_activation softmax_before_loss", rows=lambda: rows.blobs(one_hot=True),
+             network=lambda: _twice_soft(wide(Softmax)), loss=nn.MSELoss(), optimizer=slow, mends=False)  # fmt: skip
     pictures = Retold(rows.digits, _small_pictures, nn.CrossEntropyLoss(), adam, 6, validated=True)
     to.healthy("AT demo on pictures", pictures)
-    to.fault("AT demo: data", "data", "AT demo on pictures", "inputs_not_normalised",
-             lambda job: job.changed(rows=lambda: rows.digits(255.0)), mends=False)  # fmt: skip
+    to.fault("AT demo: data", "data", "AT demo on pictures", "inputs_not_normalised", rows=lambda: rows.digits(255.0),
+             mends=False)  # fmt: skip
 
 
 def _twice_soft(network: Callable[[], nn.Module]) -> nn.Module:

@@ -35,7 +35,7 @@ def add(to: Collection) -> None:
 
 
 def _fault(to: Collection, twin: str, name: str, group: str, causes: str, **asked: Any) -> None:
-    to.fault(f"{twin}: {name}", group, twin, causes, lambda job: job.changed(**asked), mends=False)
+    to.fault(f"{twin}: {name}", group, twin, causes, **asked, mends=False)
 
 
 def _regression(to: Collection) -> None:

@@ -51,7 +51,7 @@ def add(to: Collection) -> None:
 def _pair(to: Collection, post: int, group: str, causes: str, corrected: Retold, **asked: Any) -> None:
     twin = f"SO {post} corrected"
     to.healthy(twin, corrected)
-    to.fault(f"SO {post}", group, twin, causes, lambda job: job.changed(**asked), mends=False)
+    to.fault(f"SO {post}", group, twin, causes, **asked, mends=False)
 
 
 def _on_a_few_points(to: Collection) -> None:

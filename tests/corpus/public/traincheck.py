@@ -24,15 +24,13 @@ def add(to: Collection) -> None:
         _normed, _mnist, nn.CrossEntropyLoss(), partial(torch.optim.Adam, lr=1e-4), 8, 30, validated=True
     ))  # fmt: skip
     # At a rate of 0.0001 it shows on 60,000 pictures; on 1,350 it takes ten times that.
-    to.fault("TC 60335387", "construction", "TC 60335387 fixed", "missing_zero_grad",
-             lambda job: job.changed(clears=False, optimizer=partial(torch.optim.Adam, lr=1e-3)),
-             mends=False)  # fmt: skip
+    to.fault("TC 60335387", "construction", "TC 60335387 fixed", "missing_zero_grad", clears=False,
+             optimizer=partial(torch.optim.Adam, lr=1e-3), mends=False)  # fmt: skip
     to.healthy("TC forum 84911 fixed", Retold(
         rows.digits, _normalised, nn.CrossEntropyLoss(), partial(torch.optim.Adam, lr=1e-3), 8, 64, validated=True
     ))  # fmt: skip
     to.fault("TC forum 84911", "construction", "TC forum 84911 fixed", "frozen_parameters parameters_not_optimised",
-             lambda job: job.changed(network=_frozen, learns=lambda network: network[-1].parameters()),
-             mends=False)  # fmt: skip
+             network=_frozen, learns=lambda network: network[-1].parameters(), mends=False)  # fmt: skip
     _workloads(to)
 
 

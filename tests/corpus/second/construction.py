@@ -31,47 +31,43 @@ def add(to: Collection) -> None:
 
 def _outputs(fault: Callable[..., None]) -> None:
     twice = "softmax_before_loss"
-    fault("shares of digits before the loss", twin="mnist in Python", causes=twice,
-          change=lambda job: job.changed(network=pixels(last=OverClasses)))  # fmt: skip
+    fault("shares of digits before the loss", twin="mnist in Python", causes=twice, network=pixels(last=OverClasses))
     fault("loop over shares of clusters", twin="loop over clusters by sgd", causes=twice,
-          change=lambda job: job.changed(network=dense(20, 5, (64, 64), nn.ReLU, last=OverClasses)))  # fmt: skip
+          network=dense(20, 5, (64, 64), nn.ReLU, last=OverClasses))  # fmt: skip
     wrong = "bad_output_activation"
     fault("series whose classes cannot be below zero", twin="oscillations by lstm", causes=wrong,
-          change=lambda job: job.changed(network=lambda: Steps(last=nn.ReLU)))  # fmt: skip
+          network=lambda: Steps(last=nn.ReLU))  # fmt: skip
     fault("digits whose classes cannot be below zero", twin="loop over mnist", causes=wrong,
-          change=lambda job: job.changed(network=pixels(last=nn.ReLU)))  # fmt: skip
+          network=pixels(last=nn.ReLU))  # fmt: skip
     fault("cars between 0 and 1", twin="cars in Python", causes=wrong,
-          change=lambda job: job.changed(network=flat(dense(7, 1, (32, 32), nn.ELU, last=nn.Sigmoid))))  # fmt: skip
+          network=flat(dense(7, 1, (32, 32), nn.ELU, last=nn.Sigmoid)))  # fmt: skip
     fault("houses between -1 and 1", twin="houses in Python", causes=wrong,
-          change=lambda job: job.changed(network=flat(dense(13, 1, (48, 24), last=nn.Tanh))))  # fmt: skip
-    fault("every car against every other", twin="loop over cars", causes="target_shape",
-          change=lambda job: job.changed(rows=tensors("cars")))  # fmt: skip
-    fault("a loss for logarithms", twin="loop over clusters by sgd", causes="loss_output_mismatch",
-          change=lambda job: job.changed(loss="NLLLoss"))  # fmt: skip
+          network=flat(dense(13, 1, (48, 24), last=nn.Tanh)))  # fmt: skip
+    fault("every car against every other", twin="loop over cars", causes="target_shape", rows=tensors("cars"))
+    fault("a loss for logarithms", twin="loop over clusters by sgd", causes="loss_output_mismatch", loss="NLLLoss")
     fault("three outputs for five clusters", twin="loop over clusters by sgd", causes="wrong_output_size",
-          change=lambda job: job.changed(network=dense(20, 3, (64, 64), nn.ReLU)))  # fmt: skip
+          network=dense(20, 3, (64, 64), nn.ReLU))  # fmt: skip
 
 
 def _modes(fault: Callable[..., None]) -> None:
     fault("loop that judges as it learns", twin="loop over mnist with dropout", causes="train_mode_in_validation",
-          change=lambda job: job.changed(modes=(True, True)))  # fmt: skip
+          modes=(True, True))  # fmt: skip
     fault("loop that learns as it judges", twin="loop over photographs", causes="eval_mode_in_training",
-          change=lambda job: job.changed(modes=(False, False)))  # fmt: skip
+          modes=(False, False))  # fmt: skip
     fault("features dropped for ever", twin="mnist in Python", causes="dropout_always_on",
-          change=lambda job: job.changed(network=lambda: Dropping(0.8)))  # fmt: skip
+          network=lambda: Dropping(0.8))  # fmt: skip
     fault("loop with features dropped for ever", twin="loop over mnist with dropout", causes="dropout_always_on",
-          change=lambda job: job.changed(network=lambda: Dropping(0.7)))  # fmt: skip
+          network=lambda: Dropping(0.7))  # fmt: skip
 
 
 def _systems(fault: Callable[..., None]) -> None:
-    fault("pictures kept for a plot", twin="mnist in Python", causes="memory_leak",
-          change=lambda job: job.changed(network=Hoards))  # fmt: skip
-    fault("pictures read from far away", twin="mnist read anew", causes="input_bound",
-          change=lambda job: job.changed(loader=read_anew(_slow), train={"epochs": 4}))  # fmt: skip
-    fault("more than there is", twin="mnist in Python", causes="out_of_memory host_out_of_memory",
-          change=lambda job: job.changed(network=Bursts, train={"max_attempts": 1}))  # fmt: skip
+    fault("pictures kept for a plot", twin="mnist in Python", causes="memory_leak", network=Hoards)
+    fault("pictures read from far away", twin="mnist read anew", causes="input_bound", loader=read_anew(_slow),
+          train={"epochs": 4})  # fmt: skip
+    fault("more than there is", twin="mnist in Python", causes="out_of_memory host_out_of_memory", network=Bursts,
+          train={"max_attempts": 1})  # fmt: skip
     fault("loop that asks for more than there is", twin="loop over mnist", causes="out_of_memory host_out_of_memory",
-          change=lambda job: job.changed(network=Bursts))  # fmt: skip
+          network=Bursts)  # fmt: skip
 
 
 def _slow(picture: Tensor) -> Tensor:
