@@ -5,7 +5,7 @@ import pytest
 from tests.factories import add_run, model_spec, prepared_data, train_config
 from trainwell.contract.intervals import Interval, of_difference, student, wilson
 from trainwell.runs import comparing, experiments
-from trainwell.runs.noise import BY_ROWS, BY_SEEDS, Measured, gap
+from trainwell.runs.noise import BY_ROWS, BY_SEEDS, Measured, common_score, gap, measured
 from trainwell.runs.settings import changes, differences, settings
 from trainwell.store.runs import Origin
 from trainwell.store.store import Store
@@ -99,9 +99,9 @@ def test_a_hypothesis_is_judged_against_its_parent_and_stays_open_until_all_repe
     second = entered(store, 3, 0.96, lr=0.01, seed=1, origin=origin)
     store.runs.update(second, state="running")
     row = store.runs.get("run_toy_000002")
-    assert experiments.experiment_of(store, row, "val_accuracy").held == "open"
+    assert experiments.experiment_of(store, row).held == "open"
     store.runs.update(second, state="completed")
-    found = experiments.experiment_of(store, row, "val_accuracy")
+    found = experiments.experiment_of(store, row)
     assert (found.held, found.method) == ("yes", BY_SEEDS)
     assert found.difference == pytest.approx(0.355)
     group = experiments.repeats_of(store, row, "val_accuracy")
@@ -109,7 +109,7 @@ def test_a_hypothesis_is_judged_against_its_parent_and_stays_open_until_all_repe
     assert group.spread == pytest.approx(0.007071, abs=1e-5)
     with store.database.transaction():
         store.runs.delete(parent)
-    assert experiments.experiment_of(store, row, "val_accuracy") is None
+    assert experiments.experiment_of(store, row) is None
 
 
 def test_repeats_stand_in_a_comparison_as_one_unless_they_are_all_there_is(store):
@@ -136,3 +136,20 @@ def test_a_twin_and_a_reproduction_are_no_earlier_runs(store):
     twin = entered(store, 3, 0.9)
     store.runs.update(twin, twin_of=first)
     assert [row["handle"] for row in store.experiments.ended_on("data_toy_000001", 9)] == [first]
+
+
+def test_runs_of_which_one_was_weighted_are_compared_by_balanced_accuracy_where_both_have_recorded_it(store):
+    names = [entered(store, 1, 0.9), entered(store, 2, 0.8, class_weights="balanced")]
+    assert common_score(store, [store.runs.get(one) for one in names]) == "val_accuracy"
+    for name, balanced in zip(names, (0.5, 0.8), strict=True):
+        known = store.runs.get(name)["best_metrics"] | {"val_balanced_accuracy": balanced}
+        store.runs.update(name, best_metrics=known)
+        store.history.put_facts(name, {"data.validation_classes": [243, 27]})
+    rows = [store.runs.get(one) for one in names]
+    assert common_score(store, rows) == "val_balanced_accuracy"
+    assert common_score(store, rows[:1]) == "val_accuracy"
+
+    plain, weighted = (measured(store, row, "val_balanced_accuracy") for row in rows)
+    # As sure as an accuracy of 97.2 rows: 4 / (1 / 243 + 1 / 27).
+    assert weighted.around == pytest.approx(wilson(0.8 * 97.2, 97.2))
+    assert gap(weighted, plain, "val_balanced_accuracy").verdict == "better"

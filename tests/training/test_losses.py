@@ -3,11 +3,11 @@ import math
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import f1_score, r2_score, root_mean_squared_error
+from sklearn.metrics import f1_score, r2_score, recall_score, root_mean_squared_error
 from sklearn.utils.class_weight import compute_class_weight
 from torch.nn import functional
 
-from tests.factories import prepared_data, train_config
+from tests.factories import prepared_data, run_spec, train_config
 from trainwell.contract.specs import TensorSpec
 from trainwell.training import losses
 from trainwell.training.losses import (
@@ -85,6 +85,38 @@ def test_balanced_weights_are_those_of_scikit_learn_and_an_absent_class_counts_o
 
     assert balanced_weights(target, 4)[[0, 1, 3]] == pytest.approx(known)
     assert balanced_weights(target, 4)[2] == 1.0
+
+
+@pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["plain", "weighted"])
+def test_the_balanced_accuracy_is_that_of_scikit_learn_over_classes_that_occur(weights):
+    task, target = Classification(4, weights, 0.0), CLASSES.clamp(max=2)
+    tallies = [task.tally(LOGITS[:30], target[:30]).tolist(), task.tally(LOGITS[30:], target[30:]).tolist()]
+    known = recall_score(target, LOGITS.argmax(1), labels=[0, 1, 2], average="macro")
+
+    assert task.metrics(tallies, 50)["val_balanced_accuracy"] == pytest.approx(known)
+
+
+def test_a_balanced_accuracy_is_as_sure_as_its_rarest_class_lets_it_be():
+    even, uneven = np.repeat([0, 1], 50), np.repeat([0, 1], [90, 10])
+    weights = torch.ones(2)
+    errors = [Classification(2, weights, 0.0, rows).standard_error(0.8, 100) for rows in (even, uneven)]
+    accuracy = math.sqrt(0.8 * 0.2 / 100)
+    assert Classification(2, None, 0.0, uneven).standard_error(0.8, 100) == accuracy
+    assert errors == pytest.approx([accuracy, math.sqrt(0.8 * 0.2 * (1 / 90 + 1 / 10)) / 2])
+
+
+def test_worker_and_server_agree_on_the_score_also_where_classes_are_too_many_to_be_counted():
+    rows = np.zeros(1, np.int64)
+    for count, weighting, expected in (
+        (100, "balanced", "val_balanced_accuracy"), (101, "balanced", "val_accuracy"), (100, "none", "val_accuracy"),
+    ):  # fmt: skip
+        run = run_spec(
+            data=prepared_data(classes=tuple(map(str, range(count)))), config=train_config(class_weights=weighting)
+        )
+        task = make_task(run.data, run.config, rows, rows, torch.device("cpu"))
+        tallies = [task.tally(torch.eye(1, count), torch.tensor(rows)).tolist()]
+        assert task.score_name == run.score_name == expected
+        assert task.score_name in task.metrics(tallies, 1)
 
 
 def test_a_network_that_knows_nothing_has_the_expected_loss():

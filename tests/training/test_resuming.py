@@ -7,7 +7,7 @@ from tests.training.jobs import digits, job, network, spec
 from tests.training.test_fit import always_look, last_state, stop_after  # noqa: F401 - a fixture
 from tests.training.test_lengths import Summed, unequal
 from tests.training.test_lengths import spec as spec_of_lengths
-from trainwell.training import augment
+from trainwell.training import augment, checkpoint
 from trainwell.training.fit import fit
 
 DIGITS = digits(train=300, validation=100)
@@ -97,3 +97,39 @@ def test_a_checkpoint_of_another_average_is_refused(tmp_path):
     with pytest.raises(TrainwellError) as error:
         fit(job(tmp_path, network(), DIGITS, spec(epochs=1, ema=0.9)))
     assert error.value.code == "checkpoint_mismatch"
+
+
+def test_of_a_checkpoint_whose_best_weights_were_chosen_by_plain_accuracy(tmp_path):
+    """As a version wrote it that knew no other; its best weights get the score that the run goes by now."""
+    run = spec(epochs=6, class_weights="balanced", deterministic=True)
+    whole = fit(job(tmp_path / "whole", network(), DIGITS, run))
+    began = fit(job(tmp_path / "old", network(), DIGITS, run.model_copy(update={"until": 3})))
+    folder = tmp_path / "old" / "checkpoints"
+    saved = checkpoint.read_checkpoint(checkpoint.newest_good(folder))
+    best = saved.state["best"]
+    del best["metrics"]["val_balanced_accuracy"]
+    best["score"] = best["top"] = best["metrics"]["val_accuracy"]
+    checkpoint.write_step(folder, saved.state["step"], saved)
+    log = []
+    ended = fit(job(tmp_path / "old", network(), DIGITS, run, log=log.append))
+
+    assert (began.epochs, ended.resumed_from_step) == (3, saved.state["step"])
+    assert any("val_balanced_accuracy" in line for line in log)
+    assert (ended.epochs, ended.best_epoch, ended.best_metrics) == (6, whole.best_epoch, whole.best_metrics)
+    one, other = last_state(tmp_path / "whole"), last_state(tmp_path / "old")
+    assert [name for name in one if not torch.equal(one[name], other[name])] == []
+
+
+def test_of_a_finished_one_that_was_judged_by_plain_accuracy(tmp_path):
+    """Nothing is left to train: what there is to judge are its best weights."""
+    run = spec(epochs=3, class_weights="balanced")
+    whole = fit(job(tmp_path, network(), DIGITS, run))
+    folder = tmp_path / "checkpoints"
+    saved = checkpoint.read_checkpoint(checkpoint.newest_good(folder))
+    best = saved.state["best"]
+    best["score"] = best["metrics"].pop("val_balanced_accuracy") / 2
+    checkpoint.write_step(folder, saved.state["step"], saved)
+    again = fit(job(tmp_path, network(), DIGITS, run))
+
+    assert again.resumed_from_step == whole.steps
+    assert (again.best_epoch, again.best_metrics) == (whole.best_epoch, pytest.approx(whole.best_metrics))

@@ -20,7 +20,7 @@ class Interval(NamedTuple):
     high: float
 
 
-def wilson(successes: float, total: int) -> Interval:
+def wilson(successes: float, total: float) -> Interval:
     """95 % interval of a share (Wilson 1927), honest for few rows and for shares near 0 and 1."""
     share, square = successes / total, Z_95**2
     middle = (share + square / (2 * total)) / (1 + square / total)

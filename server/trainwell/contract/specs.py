@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from trainwell.contract.scores import score_name
+
 # What is learnt. classification: one class a row; multilabel: any number of them; regression: one value;
 # forecasting: the next values of one or more series; reconstruction: the inputs themselves.
 Task = Literal["classification", "multilabel", "regression", "forecasting", "reconstruction"]
@@ -130,8 +132,8 @@ class PreparedData(Spec):
 
     @property
     def score_name(self) -> str:
-        """The validation metric that the best weights are chosen by; higher is better."""
-        return {"classification": "val_accuracy", "multilabel": "val_f1"}.get(self.task, "val_r2")
+        """The validation metric of its task; a run may go by another, see `RunSpec.score_name`."""
+        return score_name(self.task, self.num_outputs, weighted=False)
 
 
 class Shapes(Spec):
@@ -259,3 +261,9 @@ class RunSpec(Spec):
     limits: dict[str, tuple[float, float]] = Field(default_factory=dict)  # of train's numbers, as the manifest has them
     log_level: str = "INFO"
     until: int | None = None  # ends after this epoch, though the schedule is laid over more
+
+    @property
+    def score_name(self) -> str:
+        """The validation metric that the best weights are chosen by; higher is better."""
+        weighted = self.config.class_weights == "balanced"
+        return score_name(self.data.task, self.data.num_outputs, weighted=weighted)

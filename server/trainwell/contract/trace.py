@@ -16,9 +16,10 @@ class EpochRecord:
     training rows with dropout off, as validation sees them; `row_losses` is how the losses of single rows of it lie:
     `median`, `p90`, `p99`, `max`, `wrong` (share of rows that are wrong) and `sure` (mean loss of the wrong ones).
     `predicted` counts how often each class was named in validation, `recalls` is the share of each class's rows that
-    was found (None without rows). `weight_norm` is over all weights. `data_seconds` of `train_seconds` went by waiting
-    for batches. `gpu_memory` is the most bytes so far, `host_memory` those of the process at the end.
-    `machine_load` is how many programs wanted a core in the last minute, over the cores that there are.
+    was found (None without rows), and `val_balanced_accuracy` the mean of those shares. `weight_norm` is over all
+    weights. `data_seconds` of `train_seconds` went by waiting for batches. `gpu_memory` is the most bytes so far,
+    `host_memory` those of the process at the end. `machine_load` is how many programs wanted a core in the last
+    minute, over the cores that there are.
     """
 
     epoch: int
@@ -27,6 +28,7 @@ class EpochRecord:
     train_accuracy: float | None = None
     val_loss: float | None = None
     val_accuracy: float | None = None
+    val_balanced_accuracy: float | None = None
     val_r2: float | None = None
     val_rmse: float | None = None
     val_f1: float | None = None

@@ -44,6 +44,7 @@ class Run:
         best: The validation metrics of the best epoch, with `epoch`.
         model: The network that was given, with the best weights, in evaluation mode.
         data: What is known of the rows: task, classes, shapes.
+        score_name: Which of the metrics chose the best epoch.
         decisions: What was decided automatically, in sentences.
         workspace: The folder that holds the record.
     """
@@ -54,12 +55,13 @@ class Run:
     best: dict[str, float]
     model: nn.Module
     data: PreparedData
+    score_name: str
     decisions: tuple[str, ...] = ()
     workspace: Path = field(default_factory=Path)
 
     def __repr__(self) -> str:
-        score = rounded(self.best.get(self.data.score_name))
-        return f"Run({self.handle}: {self.state}, best {self.data.score_name} {score} at epoch {self.best['epoch']:g})"
+        score = rounded(self.best.get(self.score_name))
+        return f"Run({self.handle}: {self.state}, best {self.score_name} {score} at epoch {self.best['epoch']:g})"
 
     @property
     def history(self) -> list[EpochRecord]:

@@ -266,7 +266,15 @@ class _Carried:
         best = {"epoch": float(outcome.best_epoch), **outcome.best_metrics}
         words = (*self.loaded.words, *scale_words(self.spec.data), *outcome.decisions)
         return Run(
-            self.spec.run, row["state"], outcome.reason, best, self.model, self.spec.data, words, self.place.root
+            self.spec.run,
+            row["state"],
+            outcome.reason,
+            best,
+            self.model,
+            self.spec.data,
+            self.spec.score_name,
+            words,
+            self.place.root,
         )
 
     def _attempt(self) -> FitOutcome:
@@ -366,7 +374,8 @@ class _Carried:
         last, now = record.epoch >= self.spec.config.epochs, time.monotonic()
         if self.verbose and (last or record.epoch == 1 or now - self.shown_at >= 1.0):
             self.shown_at = now
-            sys.stderr.write(f"epoch {record.epoch}/{self.spec.config.epochs} {told_epoch(record, SHOWN)}\n")
+            shown = (*SHOWN, self.spec.score_name)
+            sys.stderr.write(f"epoch {record.epoch}/{self.spec.config.epochs} {told_epoch(record, shown)}\n")
 
 
 @contextmanager

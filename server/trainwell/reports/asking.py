@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from trainwell.contract.scores import BALANCED_ACCURACY
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -17,12 +19,18 @@ SCORES = ("val_accuracy", "val_f1", "val_r2", "val_rmse")
 
 def picture_of(trace: Trace, findings: Sequence[Finding], path: Path, title: str) -> dict[str, Any]:
     """What a worker must know to draw a diagnosis, as JSON."""
-    known = (name for name in SCORES if any(vars(record)[name] is not None for record in trace.epochs))
     return {
         "epochs": [asdict(record) for record in trace.epochs],
         "signals": [asdict(record) for record in trace.signals],
         "findings": [finding.model_dump(mode="json") for finding in findings],
         "path": str(path),
         "title": title,
-        "score_name": next(known, SCORES[0]),
+        "score_name": _score_of(trace),
     }
+
+
+def _score_of(trace: Trace) -> str:
+    """The score that chose the best weights, as far as it was measured."""
+    names = (BALANCED_ACCURACY, *SCORES) if trace.config.get("class_weights") == "balanced" else SCORES
+    known = (name for name in names if any(vars(record)[name] is not None for record in trace.epochs))
+    return next(known, SCORES[0])

@@ -39,7 +39,10 @@ LOG_FROM = 15.0
 DOTS_UP_TO = 25
 # The score axis never reaches further below the best score than this: one wild epoch must not flatten the rest.
 DEEPEST_SCORE = 1.5
-_SCORES = {"val_accuracy": "accuracy", "val_f1": "F1", "val_r2": "R²", "val_rmse": "RMSE"}
+_SCORES = {
+    "val_accuracy": "accuracy", "val_balanced_accuracy": "balanced accuracy", "val_f1": "F1", "val_r2": "R²",
+    "val_rmse": "RMSE",
+}  # fmt: skip
 _LOWER_IS_BETTER = ("val_rmse",)
 
 Points = tuple[list[int], list[float]]
@@ -55,7 +58,7 @@ def draw_curves(
         epochs: The recorded epochs, in order; may be empty. NaN and infinite losses become marks at the upper edge.
         path: Where the PNG goes; written to a temporary file beside it and renamed.
         title: Heading, cut to the width of the picture.
-        score_name: Epoch field that chose the best weights: `val_accuracy`, `val_f1`, `val_r2` or `val_rmse`.
+        score_name: Epoch field that chose the best weights: a key of `_SCORES`.
         findings: Marked by number where they happened, told in words below.
 
     Returns:

@@ -12,7 +12,7 @@ from trainwell.contract.specs import Spec
 from trainwell.contract.text import rounded
 from trainwell.runs import experiments
 from trainwell.runs.experiments import Held
-from trainwell.runs.noise import LOWER_IS_BETTER, Gap, Measured, gap, members, value_of
+from trainwell.runs.noise import LOWER_IS_BETTER, Gap, Measured, common_score, gap, members, value_of
 from trainwell.runs.settings import ASIDE, DATA, changes, settings, told
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 #: Runs on the same data that ended before and are looked through for the same change.
 MOST_EARLIER = experiments.MOST_EARLIER
-METRICS = ("val_accuracy", "val_f1", "val_r2", "val_rmse", "val_loss")
+METRICS = ("val_accuracy", "val_balanced_accuracy", "val_f1", "val_r2", "val_rmse", "val_loss")
 
 
 class Ranked(Spec):
@@ -94,7 +94,7 @@ def metric_for(store: Store, rows: Sequence[Row], asked: str | None) -> str:
     if asked is not None and measured and asked not in measured:
         raise TrainwellError("unknown_metric", f"In {tasks[0]} this is not measured.", argument="metric", got=asked,
                              allowed=sorted(measured))  # fmt: skip
-    return asked or specs[0].data.score_name
+    return asked or common_score(store, rows)
 
 
 def ranked(store: Store, rows: Sequence[Row], scores: Mapping[str, Measured | None], metric: str) -> list[Ranked]:

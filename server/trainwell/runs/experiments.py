@@ -9,7 +9,7 @@ from pydantic import Field
 from trainwell.contract.specs import Spec
 from trainwell.contract.text import quoted, rounded
 from trainwell.runs.lifecycle import FINAL
-from trainwell.runs.noise import BY_ROWS, Gap, gap, measured, members
+from trainwell.runs.noise import BY_ROWS, Gap, common_score, gap, measured, members
 from trainwell.runs.settings import ASIDE, Changes, Settings, changes, differences, settings, told
 
 if TYPE_CHECKING:
@@ -62,12 +62,13 @@ def repeats_of(store: Store, row: Row, metric: str) -> Repeats | None:
     )  # fmt: skip
 
 
-def experiment_of(store: Store, row: Row, metric: str) -> Experiment | None:
+def experiment_of(store: Store, row: Row) -> Experiment | None:
     """What a run was to show; None where it was compared with nothing, or its parent is gone."""
     parent = row["parent"]
     if parent is None or (row["changed"] is None and row["hypothesis"] is None) or not store.experiments.has(parent):
         return None
     before = store.runs.get(parent)
+    metric = common_score(store, [row, before])
     base: dict[str, Any] = {
         "parent": parent,
         "changed": row["changed"] or {},
@@ -169,7 +170,7 @@ def tried_in_vain(store: Store, changed: Changes, earlier: Sequence[Row]) -> str
         made = made_by(store, before, row)
         if {name: now for name, (_, now) in made.items()} != wanted:
             continue
-        found = compared(store, row, before, store.runs.spec(row["handle"]).data.score_name)
+        found = compared(store, row, before, common_score(store, [row, before]))
         if found is not None and found.verdict != "better":
             noise = "" if found.verdict == "worse" else ", within the noise"
             return (

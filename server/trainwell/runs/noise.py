@@ -13,8 +13,11 @@ from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Literal
 
 from trainwell.contract.intervals import Interval, of_difference, student, wilson
+from trainwell.contract.scores import ACCURACY, BALANCED_ACCURACY, balanced_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from trainwell.store.database import Row
     from trainwell.store.store import Store
 
@@ -70,16 +73,37 @@ def measured(store: Store, row: Row, metric: str, around: Interval | None = None
         store: Where the run is.
         row: Of the run.
         metric: One of the validation metrics that are kept with the best weights.
-        around: The interval by the validation rows, where it was measured; that of an accuracy is computed.
+        around: The interval by the validation rows, where it was measured; that of an accuracy, plain or balanced, is
+            computed.
     """
     found = [value for one in members(store, row) if (value := value_of(one, metric)) is not None]
     if not found:
         return None
     mean = fmean(found)
-    rows = store.runs.spec(row["handle"]).data.splits["validation"]
-    if metric == "val_accuracy" and rows:
+    if rows := _rows_as_share(store, row, metric):
         around = wilson(mean * rows, rows)
     return Measured(mean, len(found), stdev(found) if len(found) > 1 else None, around)
+
+
+def _rows_as_share(store: Store, row: Row, metric: str) -> float:
+    """Of how many rows a metric is a share, as far as its noise goes; 0 where it is none, or nobody counted."""
+    rows = store.runs.spec(row["handle"]).data.splits["validation"]
+    if metric != BALANCED_ACCURACY:
+        return rows if metric == ACCURACY else 0
+    counts: list[int] = store.history.facts(row["handle"]).get("data.validation_classes", [])
+    return balanced_rows(counts) * rows / sum(counts) if any(counts) else 0
+
+
+def common_score(store: Store, rows: Sequence[Row]) -> str:
+    """The metric that runs of one task are compared by: the balanced accuracy where one of them went by it.
+
+    The others have recorded it, too; where one ended before that was so, it is the metric of their task.
+    """
+    specs = [store.runs.spec(row["handle"]) for row in rows]
+    usual = specs[0].data.score_name
+    own = next((spec.score_name for spec in specs if spec.score_name != usual), usual)
+    recorded = all(value_of(row, own) is not None for row in rows if row["best_metrics"])
+    return own if recorded else usual
 
 
 def value_of(row: Row, metric: str) -> float | None:

@@ -105,5 +105,7 @@ def reservations(row: Row, spec: RunSpec, attempts: int) -> list[str]:
         "max_minutes ended it: how far that goes is a matter of the clock.": row["outcome"] == "time_limit",
         "It took several attempts, and what retries changed is not repeated.": attempts > 1,
         "It started from a checkpoint file, which must be the same still.": spec.start_from is not None,
+        f"It chose its best weights before {spec.score_name} was recorded, which chooses them now.": spec.score_name
+        not in (row["best_metrics"] or ()),
     }
     return [note for note, holds in notes.items() if holds]

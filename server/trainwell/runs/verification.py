@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from trainwell.runs.lifecycle import CARRIED, FINAL, WAITING, move
+from trainwell.runs.noise import common_score, value_of
 from trainwell.runs.queue import folder_of
 from trainwell.runs.resuming import delete, end_at_once
 from trainwell.runs.story import judge
@@ -17,7 +18,7 @@ from trainwell.runs.twins import Ending, prove
 from trainwell.store.runs import Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from trainwell.contract.findings import Severity
     from trainwell.contract.specs import RunSpec
@@ -71,10 +72,9 @@ def settle(store: Store, run: str) -> Verification | None:
         rows = {row["handle"]: row for row in store.runs.twins(run)}
         if any(row["state"] not in FINAL for row in rows.values()):
             return known
-        endings = {arm.fix: [_ending(store, rows.get(twin)) for twin in arm.twins] for arm in known.arms}
-        name = store.runs.spec(run).data.score_name
-        arms = [arm if arm.fix is None else _proven(arm, endings[None], endings[arm.fix], name) for arm in known.arms]
-        settled = known.model_copy(update={"arms": tuple(arms), "over": True})
+        bare = known.arms[0]
+        proven = [_proven(store, run, rows, (bare, arm)) for arm in known.fixes]
+        settled = known.model_copy(update={"arms": (bare, *proven), "over": True})
         store.verifications.put(run, settled)
         judge(store, run)
         for twin in rows:  # with the verdict: who hears that it is over finds no twin left
@@ -82,18 +82,25 @@ def settle(store: Store, run: str) -> Verification | None:
     return settled
 
 
-def _proven(arm: Arm, without: Sequence[Ending], with_fix: Sequence[Ending], score_name: str) -> Arm:
-    return arm.model_copy(update={"proof": prove(without, with_fix, code=arm.code, score_name=score_name)})
+def _proven(store: Store, run: str, rows: Mapping[str, Row], arms: tuple[Arm, Arm]) -> Arm:
+    """The second arm with what it proves beside the first, which has no fix: the twins of both by one score."""
+    there = [rows[twin] for arm in arms for twin in arm.twins if twin in rows] or [store.runs.get(run)]
+    name = common_score(store, there)
+    # A loss with class weights is none that one without could be compared with.
+    one_loss = len({store.runs.spec(row["handle"]).config.class_weights for row in there}) == 1
+    without, with_fix = (
+        [_ending(store, rows.get(twin), name, with_loss=one_loss) for twin in arm.twins] for arm in arms
+    )
+    return arms[1].model_copy(update={"proof": prove(without, with_fix, code=arms[1].code, score_name=name)})
 
 
-def _ending(store: Store, row: Row | None) -> Ending:
+def _ending(store: Store, row: Row | None, score_name: str, *, with_loss: bool) -> Ending:
     if row is None or row["state"] == "stopped":
         return Ending()
     found: dict[str, Severity] = {one.code: one.severity for one in store.history.findings(row["handle"])}
     if row["state"] == "failed" or row["best_score"] is None:
         return Ending(failed=True, found=found)
-    metrics: dict[str, float] = row["best_metrics"] or {}
-    return Ending(row["best_score"], metrics.get("val_loss"), found=found)
+    return Ending(value_of(row, score_name), value_of(row, "val_loss") if with_loss else None, found=found)
 
 
 def cancel(store: Store, run: str) -> bool:

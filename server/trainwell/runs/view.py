@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from trainwell.contract.errors import next_call
+from trainwell.contract.scores import BALANCED_ACCURACY
 from trainwell.contract.specs import RunSpec, Spec
 from trainwell.contract.text import duration, rounded
 from trainwell.runs.attempts import worked
@@ -111,7 +112,7 @@ def view(store: Store, run: str) -> RunView:
         eta_seconds=_eta_seconds(row),
         seconds=_seconds(row, attempts),
         metrics=_metrics(last, spec),
-        best=_best(row),
+        best=_best(row, spec),
         attempts=[
             ShortAttempt(
                 number=one.number,
@@ -126,8 +127,8 @@ def view(store: Store, run: str) -> RunView:
         ],
         findings=[shorten(finding) for finding in store.history.findings(run)[:MOST_FINDINGS]],
         notes=[*_notes(last, row), *(note for one in attempts for note in one.notes)][:MOST_NOTES],
-        experiment=experiment_of(store, row, spec.data.score_name),
-        repeats=repeats_of(store, row, spec.data.score_name),
+        experiment=experiment_of(store, row),
+        repeats=repeats_of(store, row, spec.score_name),
         tuning=_tuning(row, spec),
         **_standing(store, row),
     )
@@ -191,7 +192,8 @@ def summary(seen: RunView, score_name: str) -> str:
     score = seen.best.get(score_name) if seen.best else None
     where = f"epoch {seen.epoch}/{seen.epochs}"
     if seen.state in FINAL:
-        best = f", best {score_name} {rounded(score)} at epoch {int(seen.best['epoch'] or 0)}" if seen.best else ""
+        told = "" if score is None else f"{score_name} {rounded(score)} "  # an older run may not have it
+        best = f", best {told}at epoch {int(seen.best['epoch'] or 0)}" if seen.best else ""
         why = f" ({seen.reason})" if seen.reason != seen.state else ""
         line = f"{seen.run} {seen.state}{why} at {where}{best}, {duration(seen.seconds)}."
     elif seen.state in WAITING:
@@ -261,15 +263,18 @@ def _metrics(last: EpochRecord | None, spec: RunSpec) -> dict[str, float | None]
         return {}
     values = vars(last)
     always = {name: values[name] for name in spec.metrics if name in values}
-    measured = {name: values[name] for name in ALSO_TOLD if values[name] is not None}
+    measured = {name: values[name] for name in (*ALSO_TOLD, spec.score_name) if values[name] is not None}
     return {name: _number(value) for name, value in {**always, **measured}.items()}
 
 
-def _best(row: Row) -> dict[str, float | None] | None:
+def _best(row: Row, spec: RunSpec) -> dict[str, float | None] | None:
     if row["best_epoch"] is None:
         return None
     values: dict[str, Any] = {"epoch": row["best_epoch"], **(row["best_metrics"] or {})}
-    return {name: _number(value) for name, value in values.items() if isinstance(value, int | float)}
+    hidden = {BALANCED_ACCURACY} - {spec.score_name, *spec.metrics}
+    return {
+        name: _number(value) for name, value in values.items() if isinstance(value, int | float) and name not in hidden
+    }
 
 
 def _number(value: float | None) -> float | None:

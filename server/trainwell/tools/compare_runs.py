@@ -21,7 +21,7 @@ from trainwell.tools.services import Services
 TITLE = "Compare runs"
 HINTS = Hints(read_only=True, destructive=False, idempotent=True)
 #: What evaluate calls the metrics whose intervals it draws.
-JUDGED = {"val_r2": "r2", "val_rmse": "rmse", "val_f1": "f1_micro"}
+JUDGED = {"val_balanced_accuracy": "balanced_accuracy", "val_r2": "r2", "val_rmse": "rmse", "val_f1": "f1_micro"}
 MOST_SENTENCES, MOST_RANKED, MOST_SETTINGS = 3, 5, 8
 
 

@@ -46,9 +46,9 @@ async def call(services: Services, arguments: Arguments) -> Result:
     spec = services.store.runs.spec(run)
     return Result(
         **seen.model_dump(),
-        summary=summary(seen, spec.data.score_name),
+        summary=summary(seen, spec.score_name),
         next_call=next_step(seen),
-        picture=await _picture(services, seen, arguments, spec.data.score_name),
+        picture=await _picture(services, seen, arguments, spec.score_name),
         full=details(services.workspace, services.store, run) if arguments.detail == "full" else None,
     )
 

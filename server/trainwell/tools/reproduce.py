@@ -60,9 +60,9 @@ async def call(services: Services, arguments: Arguments) -> Result:
     spec, seen = store.runs.spec(run), view(store, again)
     compared = await _compared(services, run, again) if seen.state == "completed" else {}
     notes = reproducing.reservations(store.runs.get(run), spec, len(store.history.attempts(run)))
-    first = summary(seen, spec.data.score_name).splitlines()[0]
+    first = summary(seen, spec.score_name).splitlines()[0]
     return Result(
-        summary=_told(run, again, compared, spec.data.score_name) if compared else f"{first}\nIt trains {run} again.",
+        summary=_told(run, again, compared, spec.score_name) if compared else f"{first}\nIt trains {run} again.",
         run=run,
         again=again,
         state=seen.state,

@@ -68,7 +68,7 @@ async def call(services: Services, arguments: Arguments) -> Result:
     services.start_waiting()
     await wait_for_end(services.store, child, arguments.wait_seconds, services.progress)
     seen = view(services.store, child)
-    first = summary(seen, services.store.runs.spec(child).data.score_name).splitlines()[0]
+    first = summary(seen, services.store.runs.spec(child).score_name).splitlines()[0]
     return Result(
         summary=f"{first}\n{words}", run=child, state=seen.state, parent=run if child != run else None, from_step=step,
         kept=kept, next_call=next_step(seen),

@@ -55,7 +55,7 @@ async def call(services: Services, arguments: Arguments) -> Result:
     services.start_waiting()
     await wait_for_end(store, run, arguments.wait_seconds, services.progress)
     seen = view(store, run)
-    said = summary(seen, store.runs.spec(run).data.score_name)
+    said = summary(seen, store.runs.spec(run).score_name)
     return Result(
         summary=(f"It had ended before.\n{said}" if ended else said) + cancelled,
         run=run,

@@ -256,7 +256,7 @@ def _told(
     seconds = plan["seconds_per_epoch"] * spec.config.epochs
     most = duration(math.ceil(seconds))
     where = f"{position - 1} runs before it" if position > 1 else seen.state
-    first = summary(seen, spec.data.score_name).splitlines()[0] if again or seen.best else f"{seen.run}: {where}."
+    first = summary(seen, spec.score_name).splitlines()[0] if again or seen.best else f"{seen.run}: {where}."
     lines = [
         f"This key has a run already: {first}" if again else first,
         f"Expect at most {most} for {spec.config.epochs} epochs on {plan['device']}, "

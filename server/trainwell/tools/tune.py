@@ -81,7 +81,7 @@ async def call(services: Services, arguments: Arguments) -> Result:
     seconds = plan["seconds_per_epoch"] * spec.config.epochs
     told = {name: one.model_dump(mode="json", exclude_defaults=True) for name, one in search.space.items()}
     return Result(
-        summary=_told(summary(seen, prepared.score_name).splitlines()[0], search, seconds),
+        summary=_told(summary(seen, spec.score_name).splitlines()[0], search, seconds),
         run=run, state=seen.state, space=told, seconds_a_trial=round(seconds, 2),
         decisions=plan["decisions"] if arguments.detail == "full" else None, next_call=next_step(seen),
     )  # fmt: skip

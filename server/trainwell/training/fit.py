@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from trainwell.contract.scores import OF_CLASSES
 from trainwell.training.averaging import gather_statistics
 from trainwell.training.errors import NonFiniteLoss
 from trainwell.training.preparing import Loop, prepare
@@ -307,7 +308,7 @@ def _end_epoch(loop: Loop) -> None:
         metrics, judged = _validated(loop)
         loop.epoch, loop.within, loop.was_read = loop.epoch + 1, 0, 0
         loop.last_metrics = metrics
-        if loop.best.judge(metrics[loop.task.score_name], metrics, loop.epoch, loop.step, loop.validation.count):
+        if loop.best.judge(loop.task, metrics, loop.epoch, loop.step, loop.validation.count):
             loop.kept.keep_best()
         judged |= _fitted(loop)
     if loop.schedule.name == "plateau" and loop.plateau.judge(metrics["val_loss"]):
@@ -356,7 +357,7 @@ def _validated(loop: Loop) -> tuple[Metrics, dict[str, Any]]:
 
 def _fitted(loop: Loop) -> dict[str, Any]:
     """How well a sample of the training rows is fitted: what overfitting is measured by."""
-    every = 1 if loop.task.score_name == "val_accuracy" else max(1, loop.config.epochs // MOST_FITTED)
+    every = 1 if loop.task.score_name in OF_CLASSES else max(1, loop.config.epochs // MOST_FITTED)
     if loop.epoch > MOST_FITTED and loop.epoch % every:
         return {}
     return fitted(loop.module, loop.task, loop.training_sample, loop.validation_chunk, loop.job.pulse.beat)

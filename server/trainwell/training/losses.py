@@ -16,6 +16,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name everyone reads
 
+from trainwell.contract.scores import ACCURACY, BALANCED_ACCURACY, MOST_COUNTED, balanced_rows, score_name
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
 
 Metrics = dict[str, float]
 
-# With more classes than this, none is counted by itself.
-MOST_CLASSES = 100
 # Values of the validation target that are looked at together.
 SPREAD_VALUES = 4_000_000
 
@@ -35,6 +35,10 @@ class Task(Protocol):
     """What the loop needs to know of a task."""
 
     score_name: str
+
+    def standard_error(self, score: float, rows: int) -> float:
+        """Of a score on so many rows; 0 where it is not known."""
+        ...
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         """Mean loss of a whole batch. Returns: ().
@@ -81,14 +85,24 @@ class Classification:
         num_classes: K.
         weights: (K,) float32 on the device, or None for equal weights.
         smoothing: Share of the target that is spread over all classes.
+        judged: (rows,) int64 class numbers of the rows that the score is of; they tell how sure it is.
     """
 
-    score_name = "val_accuracy"
-
-    def __init__(self, num_classes: int, weights: Tensor | None, smoothing: float) -> None:
+    def __init__(
+        self, num_classes: int, weights: Tensor | None, smoothing: float, judged: np.ndarray | None = None
+    ) -> None:
         self.num_classes = num_classes
         self.weights = weights
         self.smoothing = smoothing
+        self.score_name = score_name("classification", num_classes, weighted=weights is not None)
+        self.judged_rows: float | None = None
+        if judged is not None and self.score_name == BALANCED_ACCURACY:
+            self.judged_rows = balanced_rows(np.bincount(judged).tolist())
+
+    def standard_error(self, score: float, rows: int) -> float:
+        """See `Task.standard_error`: that of a share."""
+        known = rows if self.judged_rows is None else self.judged_rows
+        return math.sqrt(max(0.0, score * (1 - score)) / known)
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         """See `Task.loss`. output: (B, K) logits; target: (B,) int64, or (B, K) shares of the classes from mixup."""
@@ -110,7 +124,7 @@ class Classification:
         right = (named == target).float()
         divisor = torch.as_tensor(self.divisor(target), device=output.device)
         sums = torch.stack([self.loss_sum(output, target), divisor.float(), right.sum()])
-        if self.num_classes > MOST_CLASSES:
+        if self.num_classes > MOST_COUNTED:
             return sums
         counts = torch.zeros(3, output.shape[1], device=output.device)
         ones = torch.ones_like(right)
@@ -119,9 +133,11 @@ class Classification:
         return torch.cat([sums, counts.flatten()])
 
     def metrics(self, tallies: Sequence[Sequence[float]], rows: int) -> Metrics:
-        """val_loss and val_accuracy."""
+        """val_loss and val_accuracy, and val_balanced_accuracy where the classes are counted."""
         loss, divisor, right = (math.fsum(column) for column in zip(*(tally[:3] for tally in tallies), strict=True))
-        return {"val_loss": loss / divisor if divisor else math.nan, "val_accuracy": right / rows}
+        metrics = {"val_loss": loss / divisor if divisor else math.nan, ACCURACY: right / rows}
+        recalls = [one for one in self.classes(tallies).get("recalls", ()) if one is not None]
+        return metrics | {BALANCED_ACCURACY: math.fsum(recalls) / len(recalls)} if recalls else metrics
 
     def classes(self, tallies: Sequence[Sequence[float]]) -> dict[str, Any]:
         """How often each class was named, and the share of its rows that was found."""
@@ -154,6 +170,10 @@ class Multilabel:
     def __init__(self, positive_weights: Tensor | None, smoothing: float) -> None:
         self.positive_weights = positive_weights
         self.smoothing = smoothing
+
+    def standard_error(self, score: float, rows: int) -> float:  # noqa: ARG002 - others have one
+        """Not known."""
+        return 0.0
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         """See `Task.loss`. output: (B, K) logits; target: (B, K) float32."""
@@ -215,6 +235,10 @@ class Values:
         self.scale = scale
         self.values = max(1, math.prod(validation_target.shape[1:]))
         self.spread = self._spread(validation_target)
+
+    def standard_error(self, score: float, rows: int) -> float:  # noqa: ARG002 - others have one
+        """Not known."""
+        return 0.0
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         """See `Task.loss`. output: (B, values); target: (B, ...)."""
@@ -314,7 +338,7 @@ def make_task(
     balanced = config.class_weights == "balanced"
     if data.task == "classification":
         weights = balanced_weights(train_target, data.num_outputs) if balanced else None
-        return Classification(data.num_outputs, _on(weights, device), config.label_smoothing)
+        return Classification(data.num_outputs, _on(weights, device), config.label_smoothing, validation_target)
     if data.task == "multilabel":
         weights = positive_weights(train_target) if balanced else None
         return Multilabel(_on(weights, device), config.label_smoothing)

@@ -18,7 +18,7 @@ from trainwell.training.schedules import Plateau
 from trainwell.training.seeding import random_state, restore_random_state
 from trainwell.training.stopping import Ending
 from trainwell.training.telemetry import EpochTotals
-from trainwell.training.validation import Best
+from trainwell.training.validation import Best, validate
 from trainwell.training.writer import Writer
 
 if TYPE_CHECKING:
@@ -293,3 +293,16 @@ def _load_best(loop: Loop) -> None:
         weights[name].to(tensor.device) for name, tensor in zip(loop.kept.names, loop.kept.live, strict=True)
     ]
     loop.saver.best_written = loop.best.step
+    if loop.best.metrics.get(loop.task.score_name) != loop.best.score:
+        _judge_again(loop)
+
+
+def _judge_again(loop: Loop) -> None:
+    """Give the best weights so far the score that the run goes by now; an older version chose them by another."""
+    before = loop.best
+    with loop.kept.standing_in(dict(zip(loop.kept.names, loop.kept.best or (), strict=True))):
+        metrics = validate(loop.module, loop.task, loop.validation, loop.validation_chunk, loop.job.pulse.beat)
+    loop.best = Best()
+    loop.best.judge(loop.task, metrics, before.epoch, before.step or 0, loop.validation.count)
+    loop.best.waited = before.waited
+    loop.job.log(f"The best weights so far are judged by {loop.task.score_name} from here on.")

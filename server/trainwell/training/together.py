@@ -94,7 +94,7 @@ def train_together(
             stacked.step(inputs, target, task, share)
         for one, metrics in zip(best, _judged(stacked, task, rows), strict=True):
             if math.isfinite(metrics["val_loss"]):
-                one.judge(metrics[task.score_name], metrics, epoch + 1, (epoch + 1) * batches.count, rows.count)
+                one.judge(task, metrics, epoch + 1, (epoch + 1) * batches.count, rows.count)
         if should_stop():
             break
     return best

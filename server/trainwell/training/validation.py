@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
+from trainwell.contract.scores import OF_CLASSES
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -23,7 +25,7 @@ VALIDATION_BATCHES = 8
 MOST_ROWS = 4096
 # The training accuracy is taken from at least so many training rows, or as many as there are to validate on.
 TRAINING_SAMPLE = 512
-# Standard errors within which an accuracy is as good as the highest.
+# Standard errors within which a score is as good as the highest.
 MARGIN = 0.5
 
 
@@ -58,7 +60,7 @@ def fitted(module: nn.Module, task: Task, rows: Rows, chunk: int, beat: Callable
         return {"fitted_loss": mean, "row_losses": spread}
     spread |= {"wrong": share, "sure": lost / share if share else 0.0}
     rightly = (rows.count - round(share * rows.count)) / rows.count
-    right = {"train_accuracy": rightly} if task.score_name == "val_accuracy" else {}
+    right = {"train_accuracy": rightly} if task.score_name in OF_CLASSES else {}
     return {"fitted_loss": mean, "row_losses": spread, **right}
 
 
@@ -81,10 +83,10 @@ def _over(
 class Best:
     """The best epoch so far: of those whose score is as good as the highest, the one with the lowest validation loss.
 
-    Of some rows, a few more that are right are chance; as good is an accuracy within half its standard error of the
-    highest (as in the one-standard-error rule of Breiman et al. 1984), and of other scores the highest alone. On small
-    tables (pima, contraceptive, german and banana of KEEL) the epochs chosen so were 0.01 better on test rows than
-    those of the highest accuracy.
+    Of some rows, a few more that are right are chance; as good is an accuracy, plain or balanced, within half its
+    standard error of the highest (as in the one-standard-error rule of Breiman et al. 1984), and of other scores the
+    highest alone. On small tables (pima, contraceptive, german and banana of KEEL) the epochs chosen so were 0.01
+    better on test rows than those of the highest accuracy.
 
     Attributes:
         top: The highest score so far.
@@ -99,19 +101,14 @@ class Best:
     top: float | None = None
     metrics: dict[str, float] = field(default_factory=dict[str, float])
 
-    def judge(self, score: float, metrics: Metrics, epoch: int, step: int, rows: int) -> bool:
-        """Take in one epoch, judged on so many rows; True when it is the best so far."""
-        loss = metrics["val_loss"]
+    def judge(self, task: Task, metrics: Metrics, epoch: int, step: int, rows: int) -> bool:
+        """Take in one epoch, judged on so many rows by the task's score; True when it is the best so far."""
+        score, loss = metrics[task.score_name], metrics["val_loss"]
         self.top = score if self.top is None else max(self.top, score)
-        near = self.top - (_margin(self.top, rows) if score == metrics.get("val_accuracy") else 0.0)
+        near = self.top - MARGIN * task.standard_error(self.top, rows)
         if self.score is not None and (score < near or (self.score >= near and loss >= self.loss)):
             self.waited += 1
             return False
         self.score, self.loss, self.epoch, self.step = score, loss, epoch, step
         self.metrics, self.waited = dict(metrics), 0
         return True
-
-
-def _margin(accuracy: float, rows: int) -> float:
-    """Half the standard error of an accuracy."""
-    return MARGIN * math.sqrt(max(0.0, accuracy * (1 - accuracy)) / rows)

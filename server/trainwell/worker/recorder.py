@@ -119,7 +119,7 @@ class Recorder:
                 self.store.history.put_epochs(self.run, self._epochs)
                 self._put_signals()
         for record in self._epochs:
-            self.log(f"epoch {record.epoch}: {told(record)}")
+            self.log(f"epoch {record.epoch}: {told(record, (*SHOWN, self.spec.score_name))}")
         self._epochs.clear()
         self._stop_requested = bool(self.store.runs.get(self.run)["stop_requested"])
 
@@ -175,7 +175,7 @@ class Recorder:
                 self.judge()
 
 
-def told(record: EpochRecord, shown: Sequence[str] = SHOWN) -> str:
+def told(record: EpochRecord, shown: Sequence[str]) -> str:
     """An epoch in one line."""
-    values = ((name, vars(record)[name]) for name in shown)
+    values = ((name, vars(record)[name]) for name in dict.fromkeys(shown))
     return " ".join(f"{name}={value:.5g}" for name, value in values if value is not None)

@@ -285,7 +285,7 @@ def finish_report(workspace: Workspace, store: Store, run: str) -> None:
             epochs,
             workspace.run_dir(run) / "report" / "curves.png",
             title=run,
-            score_name=spec.data.score_name,
+            score_name=spec.score_name,
             findings=store.history.findings(run),
         )
     except Exception as error:  # noqa: BLE001 - a picture is not worth a run

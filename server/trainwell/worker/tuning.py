@@ -217,7 +217,7 @@ def _alone(one: _Search, study: Study, trial: Trial, spec: RunSpec) -> str | Non
     folder = one.workspace.run_dir(spec.run) / "trial"
 
     def on_epoch(record: EpochRecord) -> None:
-        scores.append(float(vars(record)[spec.data.score_name]))
+        scores.append(float(vars(record)[spec.score_name]))
         trial.report(scores[-1], record.epoch)
         if trial.should_prune():
             cut.append(PRUNED)

@@ -166,7 +166,7 @@ def train(build: Callable[[], nn.Module], config: Any, folder: Path, change: Cal
         epoch += 1
         own = average_in(network, average)
         metrics = evaluate(network, task, validation)
-        if best.judge(metrics[task.score_name], metrics, epoch, epoch * steps, len(validation[-1])):
+        if best.judge(task, metrics, epoch, epoch * steps, len(validation[-1])):
             kept = {name: tensor.clone() for name, tensor in network.state_dict().items()}
         network.load_state_dict(own)
         told = " ".join(f"{name}={value:.5g}" for name, value in metrics.items())

@@ -4,7 +4,7 @@
 
 const FINAL = new Set(["completed", "failed", "stopped"]);
 const POLL_MS = 2000;
-const SCORES = ["val_accuracy", "val_f1", "val_r2", "val_rmse"];
+const SCORES = ["val_balanced_accuracy", "val_accuracy", "val_f1", "val_r2", "val_rmse"];
 const STYLES = [["--a", ""], ["--b", "7 4"], ["--c", "2 3"], ["--d", "10 3 2 3"], ["--e", "4 2"], ["--f", "14 4"]];
 const SYMBOLS = { completed: "✓", failed: "✗", stopped: "■", running: "▶", queued: "…", retrying: "↻" };
 const view = document.getElementById("view");
@@ -332,7 +332,7 @@ async function showComparison(handles) {
   const name = (run) => run.full.arguments?.name ?? run.run;
   const curves = (metric) => runs.filter((run) => run.full.history?.[metric])
     .map((run) => ({ name: name(run), x: run.full.history.epoch, y: run.full.history[metric] }));
-  const score = SCORES.find((one) => curves(one).length);
+  const score = SCORES.find((one) => curves(one).length === runs.length) ?? SCORES.find((one) => curves(one).length);
   const settings = runs.map((run) => ({ data: run.data ?? run.full.data, model: run.full.model, ...run.full.arguments }));
   const differing = [...new Set(settings.flatMap(Object.keys))].filter((key) => key !== "name"
     && new Set(settings.map((one) => JSON.stringify(one[key]))).size > 1);
