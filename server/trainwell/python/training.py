@@ -266,16 +266,9 @@ class _Carried:
         best = {"epoch": float(outcome.best_epoch), **outcome.best_metrics}
         words = (*self.loaded.words, *scale_words(self.spec.data), *outcome.decisions)
         return Run(
-            self.spec.run,
-            row["state"],
-            outcome.reason,
-            best,
-            self.model,
-            self.spec.data,
-            self.spec.score_name,
-            words,
+            self.spec.run, row["state"], outcome.reason, best, self.model, self.spec.data, self.spec.score_name, words,
             self.place.root,
-        )
+        )  # fmt: skip
 
     def _attempt(self) -> FitOutcome:
         run = self.spec.run
