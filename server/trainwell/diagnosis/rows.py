@@ -26,13 +26,10 @@ OWN_NETWORKS = ("module", "python")
 BEHIND = 0.04
 # Share of wrong labels from which they matter, and of what chance would give from which neighbours tell nothing.
 WRONG_LABELS, BY_CHANCE = 0.08, 0.8
-# The same where validation is contradicted as much, which the overlap of classes does too; and beyond the last share
-# it is the neighbours that know nothing.
-WRONG_IN_BOTH, MOST_WRONG = 0.17, 0.5
+# Beyond this share it is the neighbours that know nothing.
+MOST_WRONG = 0.5
 # Validation labels are right where at most this share of the training's mistakes is found among them.
 FAR_FEWER = 0.5
-# A network that has learnt what is right comes so near to the share of right labels, and not above it.
-SHORT_OF_RIGHT = 0.1
 # Epochs that say how well a run does: the best of them, since that one is kept.
 _SCORES = ("val_accuracy", "val_f1", "val_r2")
 
@@ -116,26 +113,16 @@ def is_at_chance(trace: Trace, within: float = 0.15) -> bool:
 def wrong_labels(trace: Trace) -> float | None:
     """Share of training labels that are wrong, where it is large enough to matter.
 
-    Sure neighbours contradict it, and either hardly any of validation, or the network agrees: where both parts have
-    mistakes it scores about as many rows as are right. A better score shows that neighbours are at fault, a far lower
-    one that the network has learnt too little to say anything.
+    Sure neighbours contradict it, and hardly any of validation. Where they contradict both parts alike, nothing tells
+    mistakes from classes that overlap, and nothing is said.
     """
-    share, others = fact(trace, "wrong_labels"), fact(trace, "wrong_labels_validation")
+    share = fact(trace, "wrong_labels")
     by_chance = fact(trace, "wrong_by_chance")
     if share is None or share < WRONG_LABELS or share > min(MOST_WRONG, BY_CHANCE * (by_chance or 1.0)):
         return None
-    if only_training_is_wrong(trace):
-        return share
-    reached = max(finite(trace, "val_accuracy"), default=None)
-    if others is None or reached is None or share < WRONG_IN_BOTH:
-        return None
-    return share if 1 - share - SHORT_OF_RIGHT <= reached <= 1 - share else None
-
-
-def only_training_is_wrong(trace: Trace) -> bool:
-    """Whether neighbours contradict training labels much more often than those of validation."""
-    share, others = fact(trace, "wrong_labels"), fact(trace, "wrong_labels_validation")
-    return share is not None and others is not None and share - others >= WRONG_LABELS and others <= FAR_FEWER * share
+    others = fact(trace, "wrong_labels_validation")
+    clean = others is not None and share - others >= WRONG_LABELS and others <= FAR_FEWER * share
+    return share if clean else None
 
 
 def learns_wrong_labels(trace: Trace) -> bool:

@@ -71,6 +71,8 @@ def chance_loss(trace: Trace) -> float | None:
     if is_multilabel(trace):
         return _chance_loss_of_labels(trace)
     shares = [share for share in class_shares(trace) if share > 0]
+    if trace.config.get("class_weights") == "balanced":  # every class has the same say in the loss
+        shares = [1 / len(shares)] * len(shares)
     entropy = -sum(share * math.log(share) for share in shares)
     return entropy if entropy > 0 else None
 

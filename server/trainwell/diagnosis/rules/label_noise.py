@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from trainwell.contract.findings import Finding
 from trainwell.contract.text import rounded
 from trainwell.diagnosis.relations import APART, POOR
-from trainwell.diagnosis.rows import fact, learns_wrong_labels, only_training_is_wrong, shown, wrong_labels
+from trainwell.diagnosis.rows import fact, learns_wrong_labels, shown, wrong_labels
 from trainwell.diagnosis.signals import finite, recent
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def check(trace: Trace) -> Finding | None:
         symptom=f"About {share:.0%} of the training labels contradict what their nearest rows agree on.",
         cause="Mistakes in labelling. Look through the rows that contradict their neighbours and mend them; until "
         "then label_smoothing 0.1 and a small network keep the harm low.",
-        confidence=0.95 if only_training_is_wrong(trace) else 0.8,
+        confidence=0.95,
         cost=f"Training cannot get above an accuracy of about {rounded(1 - share, 2)} but by learning mistakes.",
         evidence=shown({
             "wrong_labels": share,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from trainwell.contract.findings import Finding
 from trainwell.contract.text import rounded
 from trainwell.diagnosis.relations import APART, POOR
-from trainwell.diagnosis.rows import fact, learns_wrong_labels, only_training_is_wrong, shown, wrong_labels
+from trainwell.diagnosis.rows import fact, learns_wrong_labels, shown, wrong_labels
 from trainwell.diagnosis.signals import finite, recent
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def check(trace: Trace) -> Finding | None:
         "their nearest rows agree on.",
         cause="Wrong labels, learnt by heart. Look through the rows that contradict their neighbours and mend them; "
         "until then fewer epochs, label_smoothing 0.1 and a smaller network keep the harm low.",
-        confidence=0.95 if only_training_is_wrong(trace) else 0.8,
+        confidence=0.95,
         cost="The score on new rows, and probabilities that are far too sure.",
         evidence=shown({
             "wrong_labels": share,

@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING
 from trainwell.contract.findings import Finding, Fix
 from trainwell.contract.text import rounded
 from trainwell.diagnosis.repair import fixes, model_fix, train_fix
+from trainwell.diagnosis.rows import BEHIND, possible_fit, validation_fit
 from trainwell.diagnosis.settings import hidden_dims, model_options, number
 from trainwell.diagnosis.signals import (
+    GOOD_FIT,
     RECENT_EPOCHS,
     chance_accuracy,
     finite,
@@ -53,6 +55,8 @@ LEARNED_ROWS = 0.7
 LOSS_RATIO = 1.5
 # Loss of R2 or F1 since its best that must accompany a rise: a good fit that wobbles is left alone.
 SCORE_LOST = 0.02
+# Rise of the loss, and loss of any score since its best, that do no harm where the best weights do well.
+HARMLESS_RISE, HARMLESS_LOSS = 0.6, 0.035
 # Epochs of a shorter run over those to the best validation loss.
 COMES_DOWN = 1.25
 # Standard errors of the validation accuracy that a gap must exceed on top.
@@ -63,13 +67,13 @@ def check(trace: Trace) -> Finding | None:
     """Judge by the two loss curves and the gap of the scores."""
     rise, gap = _rise(trace), _gap(trace)
     rose = rise is not None and rise >= RISE and _hurts(trace, gap)
-    apart = gap is not None and gap >= GAP_ALONE and _knows_its_rows(trace)
+    apart = gap is not None and gap >= GAP_ALONE and _knows_its_rows(trace) and not _still_generalises(trace)
     told = trace.told & {"val_loss_rises", "train_val_gap"}
     if not (rose or apart or told) or (told and "loss_explodes" in trace.told):
         return None
     return Finding(
         code="overfitting",
-        severity="warning",
+        severity="info" if not told and _is_harmless(trace, rise or 0.0) else "warning",
         symptom=_symptom(trace, rise if rose else None, gap if apart or rose else None),
         cause=_cause(trace),
         confidence=_confidence(rose=rose, apart=apart, told=len(told)),
@@ -135,6 +139,24 @@ def _hurts(trace: Trace, gap: float | None) -> bool:
         return False
     train, val = recent(finite(trace, "train_loss")), recent(finite(trace, "val_loss"))
     return train is not None and val is not None and val >= LOSS_RATIO * train
+
+
+def _still_generalises(trace: Trace) -> bool:
+    """Whether validation still gets clearly better, long after the training rows are known."""
+    val = finite(trace, "val_loss")
+    late = val[2 * len(val) // 3 :]
+    return len(late) >= FEWEST_EPOCHS and (recent(late) or math.inf) <= (1 - TRAIN_FELL) * max(late[:RECENT_EPOCHS])
+
+
+def _is_harmless(trace: Trace, rise: float) -> bool:
+    """Whether the network is surer than it should be and no more: the score is about what it was at its best, and
+    better than what cheap neighbours reach, or good where they were not asked.
+    """
+    score = finite(trace, "val_accuracy") or finite(trace, "val_r2") or finite(trace, "val_f1")
+    reached, possible = validation_fit(trace), possible_fit(trace)
+    if not score or reached is None or max(score) - (recent(score) or 0.0) > HARMLESS_LOSS or rise > HARMLESS_RISE:
+        return False
+    return reached > possible + BEHIND if possible is not None else reached >= GOOD_FIT
 
 
 def _knows_its_rows(trace: Trace) -> bool:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from trainwell.contract.findings import Finding, Fix
 from trainwell.contract.text import rounded
 from trainwell.diagnosis.repair import fixes, model_fix, raise_lr, train_fix
+from trainwell.diagnosis.rows import is_at_chance, possible_fit, stays_behind
 from trainwell.diagnosis.settings import (
     FEW_UPDATES,
     held_back_by,
@@ -80,7 +81,14 @@ def _flat(trace: Trace) -> bool:
     fitted, by_loss = fit(trace), fit_by_loss(trace)
     if fitted is None or fitted >= POOR_FIT or _was_thrown(trace):
         return False
-    return _too_slow(trace) or (by_loss is not None and by_loss < NOTHING_LEARNED)
+    if _too_slow(trace):
+        return True
+    return by_loss is not None and by_loss < NOTHING_LEARNED and not _knows_what_rows_tell(trace)
+
+
+def _knows_what_rows_tell(trace: Trace) -> bool:
+    """Whether validation is as good as neighbours make it: where rows tell little, a poor fit is all there is."""
+    return possible_fit(trace) is not None and not is_at_chance(trace) and not stays_behind(trace)
 
 
 def _flat_for_a_stranger(trace: Trace) -> bool:
