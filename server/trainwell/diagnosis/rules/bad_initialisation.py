@@ -17,7 +17,7 @@ from trainwell.contract.text import rounded
 from trainwell.diagnosis.repair import fixes, model_fix
 from trainwell.diagnosis.rows import validation_fit
 from trainwell.diagnosis.settings import is_mlp
-from trainwell.diagnosis.signals import chance_loss, fit, long_enough, rounded_facts
+from trainwell.diagnosis.signals import chance_loss, finite, fit, long_enough, recent, rounded_facts
 from trainwell.diagnosis.signs import by_hand, fact, is_good, is_poor, named, shown
 
 if TYPE_CHECKING:
@@ -101,7 +101,10 @@ def _is_too_large(trace: Trace, ratio: float) -> bool:
         return ratio > TOO_LARGE
     # Rows that are fitted all the same are learnt by heart from such a start; validation shows it.
     known = [share for share in (fit(trace), validation_fit(trace)) if share is not None]
-    return ratio > FAR_TOO_LARGE and trace.finished and bool(known) and min(known) < MADE_UP
+    if ratio <= FAR_TOO_LARGE or not trace.finished or not known:
+        return False
+    val, guess = recent(finite(trace, "val_loss")), chance_loss(trace)
+    return min(known) < MADE_UP or (val is not None and guess is not None and val > TOO_LARGE * guess)
 
 
 def _alike(trace: Trace) -> list[str]:

@@ -80,7 +80,8 @@ def _held_back(trace: Trace) -> str | None:
     if bounds and least < most:
         beyond = max(0.0, bounds[0] - least) + max(0.0, most - bounds[1])
         return f"{cause}; a part of the targets lies beyond." if beyond > OUTSIDE * (most - least) else None
-    return f"{cause}; targets lie below." if low >= 0 and least < BELOW and is_poor(trace) else None
+    # Outputs that are all the same say nothing of what they went through: the units before them are dead.
+    return f"{cause}; targets lie below." if high > low >= 0 and least < BELOW and is_poor(trace) else None
 
 
 def _finding(trace: Trace, cause: str, fix: str, expected: str, confidence: float) -> Finding:

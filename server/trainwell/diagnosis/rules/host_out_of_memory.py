@@ -9,17 +9,23 @@ Source: reference/diagnosis.md, rows 60 and 61.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
-from trainwell.contract.findings import Finding
+from trainwell.contract.findings import Finding, Fix
 from trainwell.contract.text import plain
 from trainwell.diagnosis.phrases import HOST_OUT_OF_MEMORY, failures
 from trainwell.diagnosis.repair import fixes, train_fix
 from trainwell.diagnosis.rows import shown
 from trainwell.diagnosis.settings import number
+from trainwell.diagnosis.signs import by_hand
 
 if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
+
+
+# What Python and NumPy say when a list, bytes or an array does not fit; torch and the kernel say other things.
+IN_PYTHON = re.compile(r"\bMemoryError\b|_ArrayMemoryError|Unable to allocate .* for an array")
 
 
 def check(trace: Trace) -> Finding | None:
@@ -39,9 +45,19 @@ def check(trace: Trace) -> Finding | None:
         evidence=shown({
             "batch_size": number(trace.config, "batch_size"), "failed_attempts": len(trace.attempts) or None,
         }),
-        fixes=fixes(train_fix(
+        fixes=_by_program() if IN_PYTHON.search(hits[-1]) else fixes(train_fix(
             trace, {"accumulate": pieces},
             reason="Smaller micro-batches, accumulated, if activations are what is large.",
             expected="Less memory in each step; no help against rows or lists that grow.",
         )),
     )  # fmt: skip
+
+
+def _by_program() -> tuple[Fix, ...]:
+    """A MemoryError is Python's: a list, bytes or an array did not fit, which no setting of a training makes smaller."""
+    return (
+        by_hand(
+            "Find the list or array that is built at once, and read it in parts (stream=true, or a generator).",
+            "Memory that stays the same however many rows there are.",
+        ),
+    )

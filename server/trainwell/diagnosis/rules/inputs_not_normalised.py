@@ -28,6 +28,8 @@ EXPLAINS = (*POOR, *WILD)
 LARGEST, SMALLEST, UNEVEN = 5.0, 0.02, 50.0
 # Share of a layer's outputs that numbers on a good scale do not drive to the ends of their range.
 SATURATED = 0.5
+# Outputs on one side of 0, in their own spread, and outputs that are small.
+ONE_SIDED, CALM = 10.0, 10.0
 # Distance of the columns from 0 in their own deviations.
 FAR_OFF = 20.0
 
@@ -36,6 +38,8 @@ def check(trace: Trace) -> Finding | None:
     """Judge by the scale, where nobody scaled and the score shows that it matters."""
     odd = _odd(trace)
     if odd is None or not sees_raw_numbers(trace) or lr_is_low(trace) or lr_is_high(trace):
+        return None
+    if _starts_on_one_side(trace) or _breaks_from_calm(trace):
         return None
     certain = stays_behind(trace) or _saturates(trace)
     if not certain and not _is_slowed(trace):
@@ -54,6 +58,19 @@ def check(trace: Trace) -> Finding | None:
             "neighbours": fact(trace, "signal_validation"), "network": validation_fit(trace),
         }),
     )  # fmt: skip
+
+
+def _starts_on_one_side(trace: Trace) -> bool:
+    """Whether all outputs began far off on one side of 0: numbers that are large make both signs, weights do this."""
+    low, high, spread = (number(trace.facts, f"output_{name}") for name in ("min", "max", "scale"))
+    classes = trace.facts.get("loss_name") == "cross_entropy"
+    return classes and None not in (low, high, spread) and max(low, -high) > ONE_SIDED * spread
+
+
+def _breaks_from_calm(trace: Trace) -> bool:
+    """Whether the loss was no number before one epoch was over, though the first outputs were small: not the scale."""
+    low, high = number(trace.facts, "output_min"), number(trace.facts, "output_max")
+    return not trace.epochs and low is not None and high is not None and max(-low, high) < CALM
 
 
 def _is_slowed(trace: Trace) -> bool:

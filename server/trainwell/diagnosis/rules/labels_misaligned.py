@@ -31,6 +31,8 @@ NONE, SOME, BY_CHANCE = 0.1, 0.5, 0.25
 # By how much renaming the classes must help.
 RENAMED = 0.3
 FEWEST_ROWS = 60
+# Of texts as many again: few of them share their words, so that neighbours know nothing in any case.
+FEWEST_TEXTS = 300
 # Beyond these, validation differs in its inputs, which is another rule's case.
 SAME_SCALE, SAME_PLACE = (0.4, 2.5), 0.1
 # Fit of the training rows that is learning by heart, and that is clearly more than guessing.
@@ -42,7 +44,7 @@ def check(trace: Trace) -> Finding | None:
     here, there = fact(trace, "signal"), fact(trace, "signal_validation")
     if here is None and there is None:
         return _unasked(trace)
-    if here is None or there is None or (number(trace.data, "train_rows") or 0) < FEWEST_ROWS:
+    if here is None or there is None or (number(trace.data, "train_rows") or 0) < _fewest(trace):
         return None
     if here >= SOME and _alike(trace):
         return _of_validation(trace, here, there)
@@ -64,6 +66,10 @@ def check(trace: Trace) -> Finding | None:
         "nothing about them. Join inputs and targets anew and look at some rows.",
         0.95 if by_heart else 0.85,
     )
+
+
+def _fewest(trace: Trace) -> int:
+    return FEWEST_ROWS if fact(trace, "distinct_tokens") is None else FEWEST_TEXTS
 
 
 def _unasked(trace: Trace) -> Finding | None:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from trainwell.contract.findings import Finding, Fix
 from trainwell.contract.text import rounded
 from trainwell.diagnosis.repair import fixes, lower_lr, train_fix
-from trainwell.diagnosis.rows import possible_fit, stays_behind, validation_fit
-from trainwell.diagnosis.settings import held_back_by, learning_rate, lr_is_high, lr_is_low
+from trainwell.diagnosis.rows import chance_error, possible_fit, stays_behind, validation_fit
+from trainwell.diagnosis.settings import held_back_by, learning_rate, lr_is_high, lr_is_low, number
 from trainwell.diagnosis.signals import (
     GOOD_FIT,
     POOR_FIT,
@@ -62,6 +62,8 @@ ROUGHNESS = 0.2
 SHARE_OF_RISES = 0.25
 # How far behind what neighbours tell a run at such a rate may stay.
 FAR_BEHIND = 0.08
+# Accuracy that a run lost from its best epoch to its last.
+LOST = 0.05
 # Median update-to-weight ratio of an optimizer step.
 LARGE_UPDATES = 3e-2
 # Rate of the last epoch over the highest, from which it was never brought down.
@@ -135,7 +137,7 @@ def _restless(trace: Trace, reference: float) -> list[str]:
         signs.append("bouncing")
     if lr_is_high(trace) and possible_fit(trace) is not None and stays_behind(trace, FAR_BEHIND):
         return [*signs, "high_rate"]
-    if _never_lowered(trace) and (validation_fit(trace) or 1.0) < GOOD_FIT:
+    if _never_lowered(trace) and ((validation_fit(trace) or 1.0) < GOOD_FIT or _is_unsteady(trace)):
         signs.append("never_lowered")
     if fitted >= GOOD_FIT:
         return signs
@@ -150,6 +152,15 @@ def _never_lowered(trace: Trace) -> bool:
     """Whether the rate is suspect by itself and still stood near its height in the last epoch."""
     rates = finite(trace, "lr")
     return lr_is_high(trace) and trace.finished and bool(rates) and rates[-1] > STILL_HIGH * max(rates)
+
+
+def _is_unsteady(trace: Trace) -> bool:
+    """Whether validation fell back from its best by more than chance, or a forecast is worse than the naive one."""
+    scores, best = finite(trace, "val_accuracy"), validation_fit(trace)
+    naive = number(trace.data, "baseline") if trace.data.get("task") == "forecasting" else None
+    if naive is not None and best is not None:
+        return best < naive
+    return bool(scores) and max(scores) - scores[-1] > max(LOST, chance_error(trace))
 
 
 def _rough(losses: list[float], reference: float) -> bool:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
 
 EXPLAINS = ("plateau", "underfitting", "not_learning", "divergence", "learning_rate_too_high", "non_finite_loss",
-            "bad_initialisation", "wrong_sign")  # fmt: skip
+            "bad_initialisation", "wrong_sign", "probabilities_expected")  # fmt: skip
 # Class numbers that a loss for values is unlikely to be meant for: so few, and whole.
 MOST_CLASSES = 100
 SHARES = ("bce", "nll")

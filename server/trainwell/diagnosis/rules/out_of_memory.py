@@ -16,12 +16,15 @@ from trainwell.diagnosis.phrases import HOST_OUT_OF_MEMORY, OUT_OF_MEMORY, failu
 from trainwell.diagnosis.repair import fixes, model_fix, train_fix
 from trainwell.diagnosis.settings import hidden_dims, number
 from trainwell.diagnosis.signals import rounded_facts
+from trainwell.diagnosis.signs import by_hand
 
 if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
 
 # Reserved but unallocated memory over the request, from which the memory is there but in pieces.
 FRAGMENTED = 1.0
+# Bytes that no device has for a single row: what asks for more grows with something else than the batch.
+MOST_FOR_A_ROW = 2**40
 _UNITS = {"": 1, "bytes": 1, "b": 1, "kib": 2**10, "mib": 2**20, "gib": 2**30, "kb": 10**3, "mb": 10**6, "gb": 10**9}
 _SIZE = r"(\d[\d,]*(?:\.\d+)?)\s*(kib|mib|gib|kb|mb|gb|bytes|b)\b"
 _SIZES = {
@@ -47,7 +50,7 @@ def check(trace: Trace) -> Finding | None:
         confidence=0.98 if hits else 0.9,
         evidence=_evidence(trace, sizes),
         cost="The run cannot go on.",
-        fixes=_fixes(trace, recovered=recovered),
+        fixes=_of_one_row(trace, sizes) or _fixes(trace, recovered=recovered),
     )
 
 
@@ -98,6 +101,19 @@ def _evidence(trace: Trace, sizes: dict[str, int]) -> dict[str, object]:
         failed_attempts=len(trace.attempts) or None,
     )
     return {**sizes, **settings}
+
+
+def _of_one_row(trace: Trace, sizes: dict[str, int]) -> tuple[Fix, ...]:
+    """What a person does where not even one row would fit."""
+    if sizes.get("requested_bytes", 0) < MOST_FOR_A_ROW * (number(trace.config, "batch_size") or 1) / _pieces(trace):
+        return ()
+    return (
+        by_hand(
+            "Find the tensor of this size in the network (a product of all pairs, a wrong shape); no batch is small "
+            "enough for it.",
+            "Memory that grows with the rows of a batch, and no faster.",
+        ),
+    )
 
 
 def _pieces(trace: Trace) -> int:

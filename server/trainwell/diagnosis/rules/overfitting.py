@@ -149,8 +149,10 @@ def _still_generalises(trace: Trace) -> bool:
 
 
 def _is_harmless(trace: Trace, rise: float) -> bool:
-    """Whether the network is surer than it should be and no more: the score is about what it was at its best, and
-    better than what cheap neighbours reach, or good where they were not asked.
+    """Whether the network is surer than it should be and no more.
+
+    Its score is about what it was at its best, and better than what cheap neighbours reach, or good where they were
+    not asked.
     """
     score = finite(trace, "val_accuracy") or finite(trace, "val_r2") or finite(trace, "val_f1")
     reached, possible = validation_fit(trace), possible_fit(trace)

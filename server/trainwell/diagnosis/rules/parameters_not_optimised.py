@@ -8,10 +8,12 @@ Source: reference/diagnosis.md, rows 1 and 2 (TrainCheck).
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from trainwell.contract.findings import Finding
-from trainwell.diagnosis.signals import rounded_facts
+from trainwell.diagnosis.settings import number
+from trainwell.diagnosis.signals import chance_loss, rounded_facts
 from trainwell.diagnosis.signs import by_hand, named, shown, steps_of
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ EXPLAINS = (
     "unused_parameters",
 )
 FEWEST_LOOKS = 4
+# First loss over that of guessing, at which a network knew its task before: to train a part of it is a choice.
+KNEW_BEFORE = 0.5
 
 
 def check(trace: Trace) -> Finding | None:
@@ -40,9 +44,11 @@ def check(trace: Trace) -> Finding | None:
     if not names and not still:
         return None
     found = names or still
+    first, guess = number(trace.facts, "loss0"), _loss_of_guessing(trace)
+    knew = first is not None and guess is not None and first < KNEW_BEFORE * guess
     return Finding(
         code="parameters_not_optimised",
-        severity="critical",
+        severity="info" if knew else "critical",
         symptom=f"{shown(found)} never change, though they have a gradient.",
         cause="They are not in the optimizer." if names else "No step moves them: step() is not called, or on others.",
         confidence=0.93,
@@ -51,3 +57,11 @@ def check(trace: Trace) -> Finding | None:
         fixes=(by_hand("Build the optimizer over model.parameters(), after the model is complete, and call step().",
                        "Every weight changes in every step."),),
     )  # fmt: skip
+
+
+def _loss_of_guessing(trace: Trace) -> float | None:
+    """Ln of the outputs for a loop over classes, whose rows nobody counted."""
+    outputs: list[int] = trace.facts.get("output_shape") or []
+    if trace.facts.get("loss_name") == "cross_entropy" and outputs and outputs[0] > 1:
+        return math.log(outputs[0])
+    return chance_loss(trace)

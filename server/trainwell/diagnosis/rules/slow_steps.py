@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 # Rows a second at the end over those at the beginning, and how steadily they fall; on a crowded machine less is left.
 LEFT, STEADY = 0.5, -0.85
 CROWDED, LEFT_IN_A_CROWD = 1.5, 0.25
+# What comes and goes on a crowded machine does not slow a run so steadily, over so many epochs.
+VERY_STEADY, MANY_EPOCHS = -0.95, 16
 FEWEST_EPOCHS = 8
 # Seconds of a late epoch from which its speed says something: a shorter one is slowed by whatever else goes on.
 SHORTEST = 0.1
@@ -36,10 +38,13 @@ def check(trace: Trace) -> Finding | None:
         return None
     quarter = max(2, len(speeds) // 4)
     before, now = median(speeds[:quarter]), median(speeds[-quarter:])
-    left = LEFT_IN_A_CROWD if (recent(finite(trace, "machine_load")) or 0.0) > CROWDED else LEFT
+    trend = rank_correlation(speeds)
+    crowded = (recent(finite(trace, "machine_load")) or 0.0) > CROWDED
+    by_itself = len(speeds) >= MANY_EPOCHS and trend <= VERY_STEADY
+    left = LEFT_IN_A_CROWD if crowded and not by_itself else LEFT
     if (recent(finite(trace, "train_seconds") or finite(trace, "seconds")) or SHORTEST) < SHORTEST:
         return None
-    if now > left * before or rank_correlation(speeds) > STEADY:
+    if now > left * before or trend > STEADY:
         return None
     return Finding(
         code="slow_steps",

@@ -25,6 +25,8 @@ EXPLAINS = APART
 
 # Rows below which it is told, and below which nothing can be judged.
 FEW, FEWEST = 30, 15
+# Share of the training rows below which more could have been held out with ease.
+STINGY = 0.025
 FRACTION = 0.2
 
 
@@ -43,7 +45,7 @@ def check(trace: Trace) -> Finding | None:
         )  # fmt: skip
     return Finding(
         code="small_validation_set",
-        severity="warning" if rows < FEWEST else "info",
+        severity="warning" if rows < max(FEWEST, STINGY * (number(trace.data, "train_rows") or 0)) else "info",
         symptom=f"Only {rows:.0f} rows to validate by: an accuracy is known to about {2 * error:.2f} either way.",
         cause="A validation part that is too small to tell good from better.",
         confidence=0.9,

@@ -4,7 +4,8 @@ Symptom: the inputs of many validation rows occur in training, to the last bit.
 Cause: rows were copied (oversampled, joined, augmented) before they were divided, or the wrong file was given.
 Remedy: remove the copies, or divide by a group that keeps copies together; the score then falls to the true one.
 Nothing here does that by itself: a leak is not mended by a setting.
-Source: reference/diagnosis.md, row 23 (> 10 % exact copies; told from there, a warning from 20 %); copies of rows that can take few values do not count.
+Source: reference/diagnosis.md, row 23 (> 10 % exact copies; told from there, a warning from 20 %); copies of rows that
+can take few values do not count.
 """
 
 from __future__ import annotations

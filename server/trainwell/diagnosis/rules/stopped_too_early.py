@@ -8,13 +8,15 @@ Source: reference/diagnosis.md, row 59 (patience shorter than the plateau).
 
 from __future__ import annotations
 
+from statistics import median
 from typing import TYPE_CHECKING
 
 from trainwell.contract.findings import Finding, Fix
 from trainwell.contract.text import rounded
 from trainwell.diagnosis.repair import fixes, train_fix
 from trainwell.diagnosis.rows import fact, shown, stays_behind, validation_fit
-from trainwell.diagnosis.settings import number
+from trainwell.diagnosis.settings import STILL_FALLING, number
+from trainwell.diagnosis.signals import RECENT_EPOCHS, finite
 
 if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
@@ -35,7 +37,9 @@ def check(trace: Trace) -> Finding | None:
     patience, planned = number(trace.config, "early_stopping"), number(trace.config, "epochs")
     impatient = outcome == "early_stopping" and patience is not None and 0 < patience <= IMPATIENT
     cut = outcome == "time_limit" and planned is not None and len(trace.epochs) <= CUT * planned
-    if not (impatient or cut) or (impatient and not trace.epochs) or not stays_behind(trace):
+    if not (impatient or cut) or (impatient and not trace.epochs):
+        return None
+    if not stays_behind(trace) and not (impatient and _was_falling(trace)):
         return None
     how = f"early stopping after {patience:.0f} epochs without a better score" if impatient else "the time limit"
     return Finding(
@@ -51,6 +55,13 @@ def check(trace: Trace) -> Finding | None:
         }),
         fixes=_fixes(trace, impatient=impatient),
     )  # fmt: skip
+
+
+def _was_falling(trace: Trace) -> bool:
+    """Whether the validation loss was still coming down when it was stopped."""
+    losses = finite(trace, "val_loss")
+    before, now = losses[-2 * RECENT_EPOCHS : -RECENT_EPOCHS], losses[-RECENT_EPOCHS:]
+    return len(before) == RECENT_EPOCHS and median(now) < (1 - STILL_FALLING) * median(before)
 
 
 def _fixes(trace: Trace, *, impatient: bool) -> tuple[Fix, ...]:

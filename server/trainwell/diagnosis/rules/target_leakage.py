@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from trainwell.contract.findings import Finding
 from trainwell.contract.text import quoted, rounded
-from trainwell.diagnosis.repair import fixes, prepare_fix
 from trainwell.diagnosis.rows import fact, shown
 from trainwell.diagnosis.signals import is_regression
+from trainwell.diagnosis.signs import by_hand
 
 if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
@@ -31,7 +31,7 @@ def check(trace: Trace) -> Finding | None:
     if column is None:
         return None
     asked: dict[str, Any] = trace.data.get("asked") or {}
-    left_out = [*(asked.get("drop_columns") or ()), column]
+    left_out = ", ".join(quoted(one, 60) for one in (*(asked.get("drop_columns") or ()), column))
     return Finding(
         code="target_leakage",
         severity="warning",
@@ -41,11 +41,12 @@ def check(trace: Trace) -> Finding | None:
         confidence=0.9,
         cost="The score says nothing about rows whose answer is not known yet.",
         evidence=shown({"column": quoted(column, 60), "tells": told, "next_best": fact(trace, "next_column_tells")}),
-        fixes=fixes(prepare_fix(
-            trace, {"drop_columns": left_out},
-            reason="Leave the column out, then build and train anew.",
-            expected=f"A lower, honest score: without it the best column tells {_next(trace)}.",
-        )),
+        # Whether a column is known when a prediction is made, nobody here can tell; a score is no proof of it.
+        fixes=(by_hand(
+            "Ask whether the column is known when a prediction is made. If it is not: prepare_data with "
+            f"drop_columns [{left_out}], then build and train anew.",
+            f"A lower, honest score: without it the best column tells {_next(trace)}.",
+        ),),
     )  # fmt: skip
 
 

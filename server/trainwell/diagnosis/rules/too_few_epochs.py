@@ -37,6 +37,8 @@ FEW_EPOCHS = 3
 HALF_OF_ENOUGH = 300
 # Steps that a repaired run has at least, and the share of the rows from which a batch is large.
 WANTED_STEPS, LARGE_BATCH, USUAL_STEPS = 600, 0.25, 16
+# Where steps are cheap, as many epochs as a run has by default: early stopping ends those that do not pay.
+USUAL_EPOCHS, CHEAP_STEPS = 40, 2_000
 ENDED = ("completed", None)
 
 
@@ -97,7 +99,7 @@ def _batch_is_large(trace: Trace) -> bool:
 def _fixes(trace: Trace, updates: int) -> tuple[Fix, ...]:
     epochs = planned_epochs(trace)
     an_epoch = max(1, updates // max(1, len(trace.epochs)))
-    wanted = max(2 * epochs, math.ceil(WANTED_STEPS / an_epoch))
+    wanted = max(2 * epochs, math.ceil(WANTED_STEPS / an_epoch), min(USUAL_EPOCHS, CHEAP_STEPS // an_epoch))
     longer = train_fix(
         trace, {"epochs": wanted}, reason="Train longer.",
         expected="The loss goes on falling; early stopping ends the run when it no longer pays.",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from trainwell.contract.findings import Finding
 from trainwell.contract.text import rounded
 from trainwell.diagnosis.repair import fixes, model_fix
-from trainwell.diagnosis.settings import is_mlp, model_options
+from trainwell.diagnosis.settings import is_mlp, lr_is_low, model_options
 from trainwell.diagnosis.signals import rounded_facts
 from trainwell.diagnosis.signs import by_hand, by_name, fact, is_poor, steps_of
 
@@ -42,6 +42,8 @@ def check(trace: Trace) -> Finding | None:
     (first, small), (last, large) = sizes[0], sizes[-1]
     depth = fact(trace, "weight_layers") or len(sizes)
     limit = _limit(trace, depth)
+    if lr_is_low(trace):  # weights that hardly move keep the gradients of their start; only a clear case counts
+        limit = min(limit, RATIO)
     if not (0 < small < limit * large or 0 < small < NOTHING):
         return None
     return Finding(

@@ -26,6 +26,8 @@ EXPLAINS = ("divergence", "learning_rate_too_high", "non_finite_loss", "explodin
 STRAIGHT, RISE = 0.8, 1.05
 # Updates that are not too long; and short ones, in which a loss that rises in each of so many epochs is raised.
 ORDINARY, SHORT, FEWEST_RISES = 3e-2, 1e-2, 3
+# A rate that is too high breaks a run, or bounces, before it has risen so often.
+MANY_RISES = 8
 
 
 def check(trace: Trace) -> Finding | None:
@@ -39,7 +41,7 @@ def check(trace: Trace) -> Finding | None:
         and values[0] >= first[0]
         and all(b > a for a, b in pairwise(values))
     )
-    climbs = steady and (typical_update(trace) or ORDINARY) < SHORT
+    climbs = steady and (typical_update(trace) or ORDINARY) < (ORDINARY if len(values) > MANY_RISES else SHORT)
     if len(first) < EARLY_STEPS - 2 or not (0 < moved < ORDINARY or climbs) or lr_is_high(trace):
         return None
     told = trace.facts.get("maximises") is True

@@ -23,8 +23,9 @@ EXPLAINS = (*POOR, *APART, "class_imbalance", "labels_misaligned")
 
 # Whole numbers from which on a target may be class numbers, and how well neighbours tell the exact one (1 is always).
 FEWEST_CODES, SHARED = 3, 0.6
-# Classes and rows of each that make a quantity of them, where all names are numbers.
-MANY_CLASSES, FEW_ROWS = 20, 4.0
+# Classes and rows of each that make a quantity of them, where all names are numbers; and rows where, besides,
+# neighbours tell the exact one no better than guessing.
+MANY_CLASSES, FEW_ROWS, SOME_ROWS, UNTOLD = 20, 4.0, 10.0, 0.1
 
 
 def check(trace: Trace) -> Finding | None:
@@ -58,7 +59,10 @@ def _are_values(trace: Trace) -> bool:
         fact(trace, "numeric_classes"),
         fact(trace, "rows_per_class"),
     )
-    return bool(classes and classes >= MANY_CLASSES and numeric == 1.0 and rows is not None and rows <= FEW_ROWS)
+    if not classes or classes < MANY_CLASSES or numeric != 1.0 or rows is None:
+        return False
+    told = fact(trace, "signal")
+    return rows <= (SOME_ROWS if told is not None and told < UNTOLD else FEW_ROWS)
 
 
 def _finding(trace: Trace, task: str, symptom: str, cause: str) -> Finding:
