@@ -141,6 +141,9 @@ def held_back_by(trace: Trace) -> str | None:
     classes = 0 if trace.data.get("task") == "multilabel" else len(class_shares(trace))
     if narrowest is not None and narrowest < max(NARROW_UNITS, classes / 2):
         return "capacity"
+    units = number(trace.facts, "narrowest")
+    if units is not None and units < NARROW_UNITS and classes:
+        return "capacity"
     return "capacity" if _is_smaller_than_a_plane(trace, classes) else None
 
 

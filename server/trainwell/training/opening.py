@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm  # pyright: ignore[reportPrivateUsage]
+from torch.nn.modules.conv import _ConvNd  # pyright: ignore[reportPrivateUsage]
 
 from trainwell.training.losses import Classification, Multilabel
 from trainwell.training.seeding import random_state, restore_random_state
@@ -119,10 +120,24 @@ def _of_network(module: nn.Module) -> dict[str, Any]:
         "symmetric": _symmetric(named)[:MOST_NAMES],
         "weight_types": sorted({str(weight.dtype).removeprefix("torch.") for _, weight in named}),
         "weight_layers": sum(weight.ndim > 1 for _, weight in named),
+        "narrowest": min(_widths(layers)[:-1], default=None),
         "batch_norms": sum(isinstance(layer, _BatchNorm) for layer in layers),
         "recurrent": any(isinstance(layer, nn.RNNBase) for layer in layers),
         "largest_dropout": max((layer.p for layer in layers if isinstance(layer, _DROPOUTS)), default=0.0),
     }
+
+
+def _widths(layers: list[nn.Module]) -> list[int]:
+    """How many numbers leave each layer that has weights; the last one's are the outputs."""
+    widths: list[int] = []
+    for layer in layers:
+        if isinstance(layer, nn.Linear):
+            widths.append(layer.out_features)
+        elif isinstance(layer, _ConvNd):
+            widths.append(layer.out_channels)
+        elif isinstance(layer, nn.RNNBase):
+            widths.append(layer.hidden_size)
+    return widths
 
 
 def _symmetric(named: list[tuple[str, nn.Parameter]]) -> list[str]:

@@ -54,7 +54,7 @@ def check(trace: Trace) -> Finding | None:
 
 
 def _by_program() -> tuple[Fix, ...]:
-    """A MemoryError is Python's: a list, bytes or an array did not fit, which no setting of a training makes smaller."""
+    """A MemoryError is Python's: a list, bytes or an array did not fit, which no setting makes smaller."""
     return (
         by_hand(
             "Find the list or array that is built at once, and read it in parts (stream=true, or a generator).",

@@ -32,7 +32,7 @@ EXPLAINS = (
 # Share of a layer's outputs at the ends of its range, at the first step and over all looks.
 SATURATED = 0.5
 # How far validation may lie below what neighbours tell in a network that learns its rows by heart all the same.
-FAR_BEHIND = 0.2
+FAR_BEHIND = 0.08
 
 
 def check(trace: Trace) -> Finding | None:
