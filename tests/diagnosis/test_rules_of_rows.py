@@ -112,7 +112,6 @@ ILL |= {
 }
 MENDED_BY_ARGUMENTS = {
     "class_imbalance": {"train": {"class_weights": "balanced"}},
-    "target_leakage": {"prepare_data": {"drop_columns": ["c7"]}},
     "unshuffled_data": {"train": {"stream": False}},
     "wrong_target_encoding": {"prepare_data": {"task": "classification"}},
     "small_validation_set": {"prepare_data": {"validation_fraction": 0.2}},
@@ -149,11 +148,18 @@ def test_a_fault_that_arguments_mend_comes_with_them(code):
 
 
 def test_a_repair_of_the_data_is_a_call_with_what_was_asked_before():
-    first = diagnose(ILL["target_leakage"])[0].fixes[0]
+    first = diagnose(ILL["wrong_target_encoding"])[0].fixes[0]
 
     assert first.next_call == {
-        "tool": "prepare_data", "arguments": {"source": "data.csv", "target": "y", "drop_columns": ["c7"]},
+        "tool": "prepare_data", "arguments": {"source": "data.csv", "target": "y", "task": "classification"},
     }  # fmt: skip
+
+
+def test_a_leak_is_told_with_the_call_that_leaves_it_out_and_never_mended_by_a_fix():
+    found = diagnose(ILL["target_leakage"])[0]
+
+    assert found.fixes == ()
+    assert 'prepare_data with drop_columns ["c7"]' in found.cause
 
 
 @pytest.mark.parametrize("code", BY_A_PERSON)

@@ -2,7 +2,8 @@
 
 Symptom: a single column tells the target almost without error, far better than the next best one.
 Cause: it was made from the target, or is known only afterwards.
-Remedy: leave it out. The score falls to what can be reached without knowing the answer; that is the point.
+Remedy: a person who knows when the column is filled in leaves it out. The score falls to what can be reached without
+knowing the answer; that is the point. No setting mends it, and to hide it would mend nothing.
 Source: reference/diagnosis.md, row 24 (single column > .995 accuracy; deepchecks: predictive power >= .8).
 """
 
@@ -14,7 +15,6 @@ from trainwell.contract.findings import Finding
 from trainwell.contract.text import quoted, rounded
 from trainwell.diagnosis.rows import fact, shown
 from trainwell.diagnosis.signals import is_regression
-from trainwell.diagnosis.signs import by_hand
 
 if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
@@ -36,17 +36,12 @@ def check(trace: Trace) -> Finding | None:
         code="target_leakage",
         severity="warning",
         symptom=f"Column {quoted(column, 60)} alone tells the target almost without error.",
-        cause="It was made from the target, or is known only afterwards. Leave it out unless it is known when a "
-        "prediction is made.",
+        cause="It was made from the target, or is known only afterwards. A person knows whether it is there when a "
+        f"prediction is made; if it is not: prepare_data with drop_columns [{left_out}], then build and train anew. "
+        f"The score falls to an honest one: without it the best column tells {_next(trace)}.",
         confidence=0.9,
         cost="The score says nothing about rows whose answer is not known yet.",
         evidence=shown({"column": quoted(column, 60), "tells": told, "next_best": fact(trace, "next_column_tells")}),
-        # Whether a column is known when a prediction is made, nobody here can tell; a score is no proof of it.
-        fixes=(by_hand(
-            "Ask whether the column is known when a prediction is made. If it is not: prepare_data with "
-            f"drop_columns [{left_out}], then build and train anew.",
-            f"A lower, honest score: without it the best column tells {_next(trace)}.",
-        ),),
     )  # fmt: skip
 
 

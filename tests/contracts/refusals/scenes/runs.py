@@ -54,19 +54,17 @@ def _of_repairs(front: Front, data: str, model: str, run: str) -> Iterator[Refus
     yield front.refuse("diagnose", run=sick, apply=True, fix="rest")
     front.store.runs.update(sick, pace=10.0)
     yield front.refuse("diagnose", run=sick, verify=True, budget_seconds=5)
-    leaky = _leaky(front)
-    yield front.refuse("diagnose", run=leaky, verify=True, fix="target_leakage")
+    yield front.refuse("diagnose", run=_of_class_numbers(front), verify=True, fix="wrong_target_encoding")
 
 
-def _leaky(front: Front) -> str:
-    """A run whose only fix leaves a column out."""
+def _of_class_numbers(front: Front) -> str:
+    """A run whose only fix prepares its rows anew: class numbers taken for a quantity."""
     random = np.random.default_rng(0)
-    x, y = random.normal(size=(400, 4)), random.integers(0, 2, 400)
-    lines = [
-        f"{','.join(f'{value:.3f}' for value in row)},{7 * label + 3},{label}" for row, label in zip(x, y, strict=True)
-    ]
-    (front.root / "leak.csv").write_text("\n".join(["a,b,c,d,code,y", *lines]))
-    data = front.call("prepare_data", source="leak.csv", target="y", kind="tabular")["data"]
+    labels = random.integers(0, 4, 400)
+    x = random.normal(size=(400, 4)) + 4 * np.eye(4)[labels]
+    lines = [f"{','.join(f'{value:.3f}' for value in row)},{label}" for row, label in zip(x, labels, strict=True)]
+    (front.root / "codes.csv").write_text("\n".join(["a,b,c,d,y", *lines]))
+    data = front.call("prepare_data", source="codes.csv", target="y", task="regression")["data"]
     return front.train(data, front.model(data, hidden_dims=[16]), epochs=6)
 
 
