@@ -62,9 +62,11 @@ def check(trace: Trace) -> Finding | None:
 
 def _starts_on_one_side(trace: Trace) -> bool:
     """Whether all outputs began far off on one side of 0: numbers that are large make both signs, weights do this."""
-    low, high, spread = (number(trace.facts, f"output_{name}") for name in ("min", "max", "scale"))
-    classes = trace.facts.get("loss_name") == "cross_entropy"
-    return classes and None not in (low, high, spread) and max(low, -high) > ONE_SIDED * spread
+    low, high = number(trace.facts, "output_min"), number(trace.facts, "output_max")
+    spread = number(trace.facts, "output_scale")
+    if low is None or high is None or spread is None or trace.facts.get("loss_name") != "cross_entropy":
+        return False
+    return max(low, -high) > ONE_SIDED * spread
 
 
 def _breaks_from_calm(trace: Trace) -> bool:
