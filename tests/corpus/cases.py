@@ -18,11 +18,9 @@ if TYPE_CHECKING:
 Rows = tuple["Tensor", "Tensor", "Tensor", "Tensor"]
 GROUPS = ("data", "optimisation", "capacity", "construction", "systems")
 HALVES = ("tuning", "held_out")
-# Written by somebody who had not read the rules; no rule was changed because of it.
-BLIND = "blind"
 # Out of public corpora.
 PUBLIC = "public"
-PARTS = (*HALVES, BLIND, PUBLIC)
+PARTS = (*HALVES, PUBLIC)
 
 
 @dataclass(frozen=True)

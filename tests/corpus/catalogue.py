@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import cache
 
-from tests.corpus import blind, capacity, construction, data, healthy, optimisation, public, second, systems
-from tests.corpus.cases import BLIND, PUBLIC, Case, Collection
+from tests.corpus import capacity, construction, data, healthy, optimisation, public, second, systems, third
+from tests.corpus.cases import PUBLIC, Case, Collection
 
 
 @cache
@@ -14,7 +14,7 @@ def catalogue() -> dict[str, Case]:
     collection = Collection()
     for part in (healthy, data, optimisation, capacity, construction, systems):
         part.add(collection)
-    for part, name in ((second, "tuning"), (blind, BLIND), (public, PUBLIC)):
+    for part, name in ((second, "tuning"), (third, "tuning"), (public, PUBLIC)):
         apart = Collection(name)
         part.add(apart)
         collection.cases |= apart.cases

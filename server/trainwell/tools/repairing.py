@@ -91,8 +91,8 @@ def comparable(run: str, found: Sequence[Candidate]) -> list[Candidate]:
         return kept
     raise TrainwellError(
         "other_rows", "The fix changes the rows, so that scores with and without it are of different tasks.",
-        argument="verify", got=True, hint="Apply it, and judge the new run by itself: after a leak an honest score is "
-        "lower.", next_call=next_call("diagnose", run=run, apply=True),
+        argument="verify", got=True, hint="Apply it, and judge the new run by itself.",
+        next_call=next_call("diagnose", run=run, apply=True),
     )  # fmt: skip
 
 

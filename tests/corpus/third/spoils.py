@@ -12,7 +12,7 @@ from tests.corpus.sources import Array, Spoil
 if TYPE_CHECKING:
     import pandas as pd
 
-    from tests.corpus.blind.sources import Change
+    from tests.corpus.third.sources import Change
 
 # What happens to tables.
 

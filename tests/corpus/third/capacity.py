@@ -7,12 +7,12 @@ from functools import partial
 
 from torch import nn
 
-from tests.corpus.blind import spoils
-from tests.corpus.blind.healthy import REST
-from tests.corpus.blind.networks import Blocks, Reads
-from tests.corpus.blind.sources import parts, pictures, speeches, tensors
 from tests.corpus.cases import Collection
 from tests.corpus.second.networks import dense
+from tests.corpus.third import spoils
+from tests.corpus.third.healthy import REST
+from tests.corpus.third.networks import Blocks, Reads
+from tests.corpus.third.sources import parts, pictures, speeches, tensors
 
 LONG = {"early_stopping": 0, "weight_decay": 0.0}
 

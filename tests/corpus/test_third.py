@@ -1,11 +1,13 @@
-"""The blind part of the corpus: it is as large and as mixed as it says, and its cases are not those of other parts."""
+"""The third set of the corpus is as large and as mixed as it says, and its twins are healthy cases of its own."""
 
 from collections import Counter
 
-from tests.corpus.cases import BLIND, GROUPS
-from tests.corpus.catalogue import catalogue
+from tests.corpus import third
+from tests.corpus.cases import GROUPS, Collection
 
-CASES = [case for case in catalogue().values() if case.half == BLIND]
+THIRD = Collection()
+third.add(THIRD)
+CASES = list(THIRD.cases.values())
 FAULTS = [case for case in CASES if case.causes]
 FAMILIES = {"mlp", "tabular", "cnn", "resnet", "vit", "rnn", "gru", "lstm", "tcn", "transformer", "autoencoder", "bag",
             "module", "layers", "loop"}  # fmt: skip
@@ -26,4 +28,4 @@ def test_every_family_and_every_kind_of_data_is_there_well_and_ill():
 
 
 def test_twins_are_healthy_cases_of_the_same_part():
-    assert all(catalogue()[case.twin].half == BLIND and not catalogue()[case.twin].causes for case in FAULTS)
+    assert all(not THIRD.cases[case.twin].causes for case in FAULTS)

@@ -7,13 +7,13 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from tests.corpus.blind import sources
-from tests.corpus.blind.networks import Attends, Blocks, OfLengthOne, Reads, Sees, dense_file, pixels_file, tower
-from tests.corpus.blind.sources import parts, pictures, series, speeches, table, tensors
 from tests.corpus.cases import Collection, Job, Loop, Program
 from tests.corpus.second.networks import dense, flat
 from tests.corpus.second.sources import read_anew
 from tests.corpus.sources import shuffled
+from tests.corpus.third import sources
+from tests.corpus.third.networks import Attends, Blocks, OfLengthOne, Reads, Sees, dense_file, pixels_file, tower
+from tests.corpus.third.sources import parts, pictures, series, speeches, table, tensors
 
 REST = {"type": "Linear", "out_features": 24}
 

@@ -7,14 +7,14 @@ from typing import Any
 
 from torch import nn
 
-from tests.corpus.blind import sources, spoils
-from tests.corpus.blind.networks import Adds, Attends, Blocks, Reads, Sees, dense_file, learnt_before
-from tests.corpus.blind.sources import pictures, reviews, series, table, tensors
 from tests.corpus.cases import Collection, Job, Loop, Program
 from tests.corpus.networks import file
 from tests.corpus.second.networks import dense, flat, frozen_body
 from tests.corpus.second.sources import mixed_up, thinned
 from tests.corpus.sources import shuffled
+from tests.corpus.third import sources, spoils
+from tests.corpus.third.networks import Adds, Attends, Blocks, Reads, Sees, dense_file, learnt_before
+from tests.corpus.third.sources import pictures, reviews, series, table, tensors
 
 
 def add(to: Collection) -> None:

@@ -9,13 +9,13 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from tests.corpus.blind import spoils
-from tests.corpus.blind.networks import DropsAlways, Forgets, LooksBack, Reads, Remembers, Sees, dense_file, pixels_file
-from tests.corpus.blind.sources import tensors
 from tests.corpus.cases import Collection
 from tests.corpus.second.construction import OverClasses
 from tests.corpus.second.networks import dense, flat
 from tests.corpus.second.sources import read_anew
+from tests.corpus.third import spoils
+from tests.corpus.third.networks import DropsAlways, Forgets, LooksBack, Reads, Remembers, Sees, dense_file, pixels_file
+from tests.corpus.third.sources import tensors
 
 
 def add(to: Collection) -> None:

@@ -8,11 +8,11 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from tests.corpus.blind import spoils
-from tests.corpus.blind.networks import Detached, Sees, dense_file, drawn_weights, every_matrix, pixels_file, tower
-from tests.corpus.blind.sources import tensors
 from tests.corpus.cases import Collection
 from tests.corpus.second.networks import biases, dense, flat, frozen_body, weights_times
+from tests.corpus.third import spoils
+from tests.corpus.third.networks import Detached, Sees, dense_file, drawn_weights, every_matrix, pixels_file, tower
+from tests.corpus.third.sources import tensors
 
 
 def add(to: Collection) -> None:

@@ -8,12 +8,12 @@ from functools import partial
 import numpy as np
 import torch
 
-from tests.corpus.blind import sources, spoils
-from tests.corpus.blind.networks import pixels_file
-from tests.corpus.blind.sources import TextRows, parts, pictures, speeches, table, tensors
 from tests.corpus.cases import Collection, Rows
 from tests.corpus.second.sources import by_class, mixed_up, read_anew, thinned
 from tests.corpus.sources import in_order
+from tests.corpus.third import sources, spoils
+from tests.corpus.third.networks import pixels_file
+from tests.corpus.third.sources import TextRows, parts, pictures, speeches, table, tensors
 
 
 def add(to: Collection) -> None:
