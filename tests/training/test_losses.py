@@ -48,8 +48,7 @@ def tasks(weights=WEIGHTS, pixels=PIXELS):
 @pytest.mark.parametrize(("task", "output", "target"), tasks(), ids=NAMES)
 def test_parts_of_any_size_add_up_to_the_mean_of_the_batch(task, output, target):
     whole = task.loss(output, target)
-    divisor = task.divisor(target)
-    parts = [task.loss_sum(output[a:b], target[a:b]) / divisor for a, b in ((0, 7), (7, 30), (30, 50))]
+    parts = [task.loss_sum(output[a:b], target[a:b]) / 50 for a, b in ((0, 7), (7, 30), (30, 50))]
 
     torch.testing.assert_close(sum(parts), whole)
 

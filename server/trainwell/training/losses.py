@@ -50,11 +50,7 @@ class Task(Protocol):
         ...
 
     def loss_sum(self, output: Tensor, target: Tensor) -> Tensor:
-        """Sum of the losses of some rows of a batch; over `divisor` of the whole batch it is their part of the mean."""
-        ...
-
-    def divisor(self, target: Tensor) -> Tensor | int:
-        """What the sum of losses of this batch is divided by."""
+        """Sum of the losses of some rows of a batch; over the rows of the whole batch it is their part of the mean."""
         ...
 
     def tally(self, output: Tensor, target: Tensor) -> Tensor:
@@ -81,6 +77,10 @@ class Task(Protocol):
 class Classification:
     """Cross entropy with optional class weights and label smoothing.
 
+    Weighted losses are divided by the rows of their batch, not by the weights in it, as torch does: where most batches
+    hold no row of a rare class, each of those would pull with full force, and the one that has such a row no more than
+    any of them, so that its weight would be lost.
+
     Args:
         num_classes: K.
         weights: (K,) float32 on the device, or None for equal weights.
@@ -106,7 +106,9 @@ class Classification:
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         """See `Task.loss`. output: (B, K) logits; target: (B,) int64, or (B, K) shares of the classes from mixup."""
-        return F.cross_entropy(output, _for_each(output, target), self.weights, label_smoothing=self.smoothing)
+        if self.weights is not None:
+            return self.loss_sum(output, target) / len(target)
+        return F.cross_entropy(output, _for_each(output, target), label_smoothing=self.smoothing)
 
     def loss_sum(self, output: Tensor, target: Tensor) -> Tensor:
         """See `Task.loss_sum`."""
@@ -114,16 +116,11 @@ class Classification:
         total = F.cross_entropy(output, each, self.weights, reduction="sum", label_smoothing=self.smoothing)
         return total * (len(target) / len(output))
 
-    def divisor(self, target: Tensor) -> Tensor | int:
-        """Rows, or the sum of their classes' weights (rows again where the target is shares, as in torch)."""
-        return len(target) if self.weights is None or target.is_floating_point() else self.weights[target].sum()
-
     def tally(self, output: Tensor, target: Tensor) -> Tensor:
-        """Sum of losses, their divisor, rows that are right; then by class named, due and rightly named."""
+        """Sum of losses, rows that are right; then by class named, due and rightly named."""
         named = output.argmax(1)
         right = (named == target).float()
-        divisor = torch.as_tensor(self.divisor(target), device=output.device)
-        sums = torch.stack([self.loss_sum(output, target), divisor.float(), right.sum()])
+        sums = torch.stack([self.loss_sum(output, target), right.sum()])
         if self.num_classes > MOST_COUNTED:
             return sums
         counts = torch.zeros(3, output.shape[1], device=output.device)
@@ -134,14 +131,14 @@ class Classification:
 
     def metrics(self, tallies: Sequence[Sequence[float]], rows: int) -> Metrics:
         """val_loss and val_accuracy, and val_balanced_accuracy where the classes are counted."""
-        loss, divisor, right = (math.fsum(column) for column in zip(*(tally[:3] for tally in tallies), strict=True))
-        metrics = {"val_loss": loss / divisor if divisor else math.nan, ACCURACY: right / rows}
+        loss, right = (math.fsum(column) for column in zip(*(tally[:2] for tally in tallies), strict=True))
+        metrics = {"val_loss": loss / rows, ACCURACY: right / rows}
         recalls = [one for one in self.classes(tallies).get("recalls", ()) if one is not None]
         return metrics | {BALANCED_ACCURACY: math.fsum(recalls) / len(recalls)} if recalls else metrics
 
     def classes(self, tallies: Sequence[Sequence[float]]) -> dict[str, Any]:
         """How often each class was named, and the share of its rows that was found."""
-        sums = [int(math.fsum(column)) for column in zip(*(tally[3:] for tally in tallies), strict=True)]
+        sums = [int(math.fsum(column)) for column in zip(*(tally[2:] for tally in tallies), strict=True)]
         third = len(sums) // 3
         named, due, found = sums[:third], sums[third : 2 * third], sums[2 * third :]
         recalls = [one / of if of else None for one, of in zip(found, due, strict=True)]
@@ -186,10 +183,6 @@ class Multilabel:
         each = _for_each(output, target)
         total = F.binary_cross_entropy_with_logits(output, each, reduction="sum", pos_weight=self.positive_weights)
         return total * (len(target) / output.numel())
-
-    def divisor(self, target: Tensor) -> Tensor | int:
-        """Rows."""
-        return len(target)
 
     def tally(self, output: Tensor, target: Tensor) -> Tensor:
         """Sum of losses, labels rightly given, labels given or due."""
@@ -248,10 +241,6 @@ class Values:
         """See `Task.loss_sum`."""
         total = F.mse_loss(output, _for_each(output, self._standard(target)), reduction="sum")
         return total * (len(target) / len(output) / self.values)
-
-    def divisor(self, target: Tensor) -> Tensor | int:
-        """Rows."""
-        return len(target)
 
     def tally(self, output: Tensor, target: Tensor) -> Tensor:
         """Sum of squared errors, rows, and nothing."""

@@ -206,15 +206,14 @@ class Stepper:
 
     def _accumulate(self, inputs: Sequence[Tensor], target: Tensor, parts: int) -> Tensor:
         """The mean over all rows, from sums over their parts: exact also when the parts differ in size."""
-        divisor = self.task.divisor(target)
         total = torch.zeros((), device=target.device)
         columns = [column.tensor_split(parts) for column in (*inputs, target)]
         for *some, goal in zip(*columns, strict=True):
             if self.autocast is None:
-                loss = self.task.loss_sum(self.forward(*some), goal) / divisor
+                loss = self.task.loss_sum(self.forward(*some), goal) / len(target)
             else:
                 with self.autocast:
-                    loss = self.task.loss_sum(self.forward(*some), goal) / divisor
+                    loss = self.task.loss_sum(self.forward(*some), goal) / len(target)
             self._scaled(loss).backward()
             total += loss.detach()
         return total

@@ -11,7 +11,7 @@ from __future__ import annotations
 from statistics import median
 from typing import TYPE_CHECKING
 
-from trainwell.contract.findings import Finding
+from trainwell.contract.findings import Finding, Fix
 from trainwell.contract.text import rounded
 from trainwell.diagnosis.relations import POOR
 from trainwell.diagnosis.repair import fixes, train_fix
@@ -43,35 +43,44 @@ def check(trace: Trace) -> Finding | None:
     others = [recall for place, recall in enumerate(recalls) if recall is not None and place not in rare]
     if not missed or not others or accuracy is None or min(missed) > min(MISSED, median(others) - BELOW):
         return None
-    if trace.config.get("class_weights") == "balanced":
-        return None
-    longer = LONGER * planned_epochs(trace)
     return Finding(
         code="class_imbalance",
         severity="warning",
         symptom=f"Accuracy is {rounded(accuracy)}, but of the rarest class only {min(missed):.0%} is found.",
         cause=f"The largest class has {max(shares) / min(share for share in shares if share > 0):.0f} times the rows "
-        "of the rarest, and the loss counts every row alike.",
+        f"of the rarest, and {_why(trace)}.",
         confidence=0.9,
         cost="The rare class is mostly missed, and accuracy does not show it.",
         evidence=shown({
             "largest_over_rarest": max(shares) / min(share for share in shares if share > 0),
             "recall_of_rare": min(missed), "mean_recall": sum(known) / len(known), "accuracy": accuracy,
         }),
-        fixes=fixes(
-            train_fix(
-                trace, {"class_weights": "balanced"},
-                reason="Weigh the classes, so that a rare row counts for more.",
-                expected="Recall of the rare class rises clearly; accuracy may fall a little. Judge by recall or F1.",
-            ),
-            train_fix(
-                trace,
-                {"class_weights": "balanced", "epochs": longer},
-                reason="Weigh the classes, and give the rare rows more epochs: of few rows there are few steps.",
-                expected="Recall of the rare class goes on rising.",
-            ),
-        ),
+        fixes=_fixes(trace),
     )  # fmt: skip
+
+
+def _why(trace: Trace) -> str:
+    return "its few rows make few steps" if _is_weighted(trace) else "the loss counts every row alike"
+
+
+def _is_weighted(trace: Trace) -> bool:
+    return trace.config.get("class_weights") == "balanced"
+
+
+def _fixes(trace: Trace) -> tuple[Fix, ...]:
+    weighted, longer = {"class_weights": "balanced"}, {"epochs": LONGER * planned_epochs(trace)}
+    more = train_fix(
+        trace, weighted | longer,
+        reason="Weigh the classes, and give the rare rows more epochs: of few rows there are few steps.",
+        expected="Recall of the rare class goes on rising.",
+    )  # fmt: skip
+    if _is_weighted(trace):
+        return fixes(more)
+    first = train_fix(
+        trace, weighted, reason="Weigh the classes, so that a rare row counts for more.",
+        expected="Recall of the rare class rises clearly; accuracy may fall a little. Judge by recall or F1.",
+    )  # fmt: skip
+    return fixes(first, more)
 
 
 def _shares(trace: Trace) -> list[float]:

@@ -109,9 +109,9 @@ def backward(network: nn.Module, task: Task, inputs: list[Tensor], target: Tenso
         loss = task.loss(network(*inputs), target)
         loss.backward()
         return loss.item()
-    divisor, total = task.divisor(target), 0.0
+    total = 0.0
     for *some, goal in zip(*(column.tensor_split(parts) for column in (*inputs, target)), strict=True):
-        loss = task.loss_sum(network(*some), goal) / divisor
+        loss = task.loss_sum(network(*some), goal) / len(target)
         loss.backward()
         total += loss.item()
     return total
