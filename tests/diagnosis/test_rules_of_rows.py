@@ -203,6 +203,14 @@ def test_as_many_classes_as_numbers_are_a_quantity_only_where_nothing_tells_the_
     assert "wrong_target_encoding" not in codes(signal=0.6)
 
 
+@pytest.mark.parametrize(("done", "minutes"), [(5, 1.2), (1, 6.0), (12, 0.5)])
+def test_a_run_that_its_limit_cut_gets_the_time_that_its_epochs_need(done, minutes):
+    cut = ended(trace(epochs=done, config={"epochs": 40, "max_minutes": 0.1}, score=0.5, train=0.5), "time_limit")
+    found = next(one for one in diagnose(cut) if one.code == "stopped_too_early")
+
+    assert found.fixes[0].patch == {"train": {"max_minutes": minutes}}
+
+
 def test_odd_rows_are_no_fault_while_the_network_does_well():
     odd = {"input_std": 230.0, "constant_columns": 60, "shift": 2.0, "shifted_columns": 0.4, "ordered": True}
     assert diagnose(trace(facts=odd | {"label_runs": 0.99})) == []

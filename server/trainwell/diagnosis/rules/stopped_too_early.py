@@ -27,8 +27,8 @@ EXPLAINS = ("too_few_epochs", "underfitting", "plateau")
 IMPATIENT, PATIENT = 4, 15
 # A run that its limit ended after this share of its epochs or less was cut.
 CUT = 0.6
-# How much longer a first repair lets it run.
-LONGER = 5
+# How much longer a repair lets it run at least, and the room that it has beyond what its epochs took so far.
+LONGER, ROOM = 5, 1.5
 
 
 def check(trace: Trace) -> Finding | None:
@@ -72,8 +72,9 @@ def _fixes(trace: Trace, *, impatient: bool) -> tuple[Fix, ...]:
         )  # fmt: skip
         return fixes(patient)
     minutes = number(trace.config, "max_minutes") or 1.0
+    whole = minutes * (number(trace.config, "epochs") or 0) / max(1, len(trace.epochs))
     longer = train_fix(
-        trace, {"max_minutes": LONGER * minutes}, reason="Give it more time; or fewer epochs.",
+        trace, {"max_minutes": max(LONGER * minutes, ROOM * whole)}, reason="Give it more time; or fewer epochs.",
         expected="The score goes on rising.",
     )  # fmt: skip
     return fixes(longer)
