@@ -292,6 +292,20 @@ def test_raw_series_become_what_training_saw(workspace):
     assert encoded.about[0] == {"series": objects[int(test.rows[0])]["id"]}
 
 
+@pytest.mark.parametrize("kinds", [{}, {"kind": 1}], ids=["names", "one part all of one number"])
+def test_labelled_series_of_several_files_are_one_data_set(workspace, kinds):
+    lists(workspace, count=30, **kinds).replace("lists", "")
+    (workspace.root / "lists.jsonl").rename(workspace.root / "judged.jsonl")
+    lists(workspace)
+
+    prepared = prepare(
+        workspace, source="lists.jsonl", validation_source="judged.jsonl", target="kind", task="classification"
+    )
+    assert prepared.splits["validation"] == 30
+    assert prepared.splits["train"] + prepared.splits["test"] == 60
+    assert len(data.load_split(workspace, prepared, "validation").target) == 30
+
+
 def test_a_long_table_holds_the_same_series_as_lists(workspace):
     wide = prepare(workspace, source=lists(workspace), **WHOLE, options={"series": "id"}, columns=["x"])
     objects = [json.loads(line) for line in (workspace.root / "lists.jsonl").read_text().splitlines()]

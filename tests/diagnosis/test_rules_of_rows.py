@@ -211,6 +211,27 @@ def test_a_run_that_its_limit_cut_gets_the_time_that_its_epochs_need(done, minut
     assert found.fixes[0].patch == {"train": {"max_minutes": minutes}}
 
 
+def test_a_few_steps_of_a_network_that_hardly_fits_its_rows_were_too_few_whatever_neighbours_know():
+    weak = {"signal": 0.2, "signal_validation": 0.2, "signal_others": 0.2}
+    begun = trace(facts=weak, epochs=3, train=0.3, score=0.25, config={"epochs": 3, "batch_size": 512})
+    losses = [2.25, 2.2, 2.15]
+    slow = tuple(
+        replace(one, step=2 * one.epoch, train_loss=loss, val_loss=loss)
+        for one, loss in zip(begun.epochs, losses, strict=True)
+    )
+
+    assert "too_few_epochs" in [one.code for one in diagnose(replace(begun, epochs=slow))]
+
+
+def test_a_strong_decay_is_no_cause_where_the_rate_is_too_low_to_feel_it():
+    def codes(lr):
+        config = {"optimizer": "sgd", "lr": lr, "weight_decay": 0.05}
+        return [one.code for one in diagnose(trace(config=config, train=0.2, score=0.19, loss=2.27))]
+
+    assert "weight_decay_too_strong" not in codes(1.6e-3)
+    assert "weight_decay_too_strong" in codes(0.1)
+
+
 def test_odd_rows_are_no_fault_while_the_network_does_well():
     odd = {"input_std": 230.0, "constant_columns": 60, "shift": 2.0, "shifted_columns": 0.4, "ordered": True}
     assert diagnose(trace(facts=odd | {"label_runs": 0.99})) == []

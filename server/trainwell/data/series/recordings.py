@@ -105,6 +105,14 @@ def cut(recordings: Recordings, window: int | None, stride: int | None) -> Piece
     return Pieces(recordings.starts[whose] + place * step, np.full(total, window), whose)
 
 
+def _together(labels: Sequence[pl.Series]) -> pl.Series:
+    """Labels of several files, one after the other, as one type: a file with few of them may have been read as another."""
+    if len({one.dtype for one in labels}) > 1:
+        numbers = all(one.dtype.is_numeric() for one in labels)
+        labels = [one.cast(pl.Float64 if numbers else pl.String) for one in labels]
+    return pl.concat(labels)
+
+
 def labels_of(recordings: Recordings, pieces: Pieces, *, windows: bool) -> tuple[pl.Series, Array]:
     """The target of each piece, null where a window sees more than one class; and which pieces those are.
 
@@ -182,7 +190,7 @@ def joined(parts: Sequence[Recordings]) -> Recordings:
         rows=np.concatenate([one.rows for one in parts]),
         tags={name: pl.concat([one.tags[name].cast(pl.String) for one in parts]) for name in first.tags},
         series=first.series,
-        labels=pl.concat(labels, how="vertical_relaxed") if len(labels) == len(parts) else None,
+        labels=_together(labels) if len(labels) == len(parts) else None,
         label=first.label,
         steps=np.concatenate(steps) if len(steps) == len(parts) else None,
         time=first.time,

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from trainwell.contract.findings import Finding, Fix
 from trainwell.contract.text import rounded
-from trainwell.diagnosis.repair import fixes, raise_lr, train_fix
+from trainwell.diagnosis.repair import USUAL_LR, fixes, raise_lr, train_fix
 from trainwell.diagnosis.rows import stays_behind
-from trainwell.diagnosis.settings import held_back_by, learning_rate, lr_is_high, lr_is_low, planned_epochs
-from trainwell.diagnosis.signals import finite, fit, long_enough, recent, reference_loss, rounded_facts
+from trainwell.diagnosis.settings import held_back_by, learning_rate, lr_is_high, lr_is_low, optimizer, planned_epochs
+from trainwell.diagnosis.signals import finite, fit, long_enough, num_updates, recent, reference_loss, rounded_facts
 from trainwell.diagnosis.signs import broke, epochs_of, is_poor, late, steps_of, typical_update
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 EXPLAINS = ("plateau", "underfitting", "not_learning", "too_few_epochs", "schedule_ends_too_early")
 # Median update-to-weight ratio below which the weights hardly move, beside a rate that is low by itself, or alone.
 SMALL_UPDATES, TINY_UPDATES = 1e-3, 6e-5
+# Rate over the usual one, and the way of the weights over all steps, that together leave them where they began.
+SMALL_RATE, SHORT_WAY = 0.2, 0.1
 # The loss must not have been lower before by this factor: then the run was thrown about, not slow.
 NOT_THROWN = 1.3
 # Times the epochs of a second repair.
@@ -38,7 +40,7 @@ def check(trace: Trace) -> Finding | None:
     ended_before = low and moved is not None and trace.finished and len(losses) > 1 and stays_behind(trace)
     if not (had_its_time or ended_before) or broke(trace) or lr_is_high(trace) or held_back_by(trace):
         return None
-    if not (low or (moved is not None and moved < TINY_UPDATES)):
+    if not (low or (moved is not None and moved < TINY_UPDATES) or _hardly_moved(trace)):
         return None
     if losses and (losses[-1] > NOT_THROWN * min(losses) or max(losses) > NOT_THROWN * losses[0]):
         return None
@@ -78,6 +80,14 @@ def check(trace: Trace) -> Finding | None:
             ),
         ),
     )
+
+
+def _hardly_moved(trace: Trace) -> bool:
+    """Whether all steps of a low rate together moved the weights by a few per cent."""
+    lr, moved, steps = learning_rate(trace), typical_update(trace), num_updates(trace)
+    if lr is None or moved is None or steps is None or not trace.finished:
+        return False
+    return lr < SMALL_RATE * USUAL_LR[optimizer(trace)] and moved * steps < SHORT_WAY
 
 
 def _and_longer(trace: Trace, raised: Fix | None) -> Fix | None:

@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
 # Share of the way from guessing to perfect below which, by the loss, nothing was learned.
 NOTHING_LEARNED = 0.15
+# The same from which something was.
+LEARNED_SOMETHING = 0.05
 # Median update-to-weight ratio below which the weights hardly move.
 TINY_UPDATES = 3e-5
 # How close a told loss must be to ln k, in nats, to be the loss of guessing among k classes.
@@ -88,7 +90,9 @@ def _flat(trace: Trace) -> bool:
 
 def _knows_what_rows_tell(trace: Trace) -> bool:
     """Whether validation is as good as neighbours make it: where rows tell little, a poor fit is all there is."""
-    return possible_fit(trace) is not None and not is_at_chance(trace) and not stays_behind(trace)
+    if possible_fit(trace) is None or (fit_by_loss(trace) or 0.0) < LEARNED_SOMETHING:
+        return False
+    return not is_at_chance(trace) and not stays_behind(trace)
 
 
 def _flat_for_a_stranger(trace: Trace) -> bool:

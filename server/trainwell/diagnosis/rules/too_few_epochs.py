@@ -24,7 +24,7 @@ from trainwell.diagnosis.settings import (
     number,
     planned_epochs,
 )
-from trainwell.diagnosis.signals import RECENT_EPOCHS, finite, late_progress, num_updates
+from trainwell.diagnosis.signals import POOR_FIT, RECENT_EPOCHS, finite, fit, late_progress, num_updates
 
 if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
@@ -52,7 +52,10 @@ def check(trace: Trace) -> Finding | None:
         return None
     if lr_is_low(trace) or lr_is_high(trace) or held_back_by(trace) is not None:
         return None
-    if not _still_learning(trace) or not (short or _validation_gains(trace)) or not stays_behind(trace):
+    if not _still_learning(trace) or not (short or _validation_gains(trace)):
+        return None
+    # After so few steps, training rows that are fitted poorly are not yet learnt, whatever neighbours know.
+    if not stays_behind(trace) and not (short and (fit(trace) or 0.0) < POOR_FIT):
         return None
     return Finding(
         code="too_few_epochs",

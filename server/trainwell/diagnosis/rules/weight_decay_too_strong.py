@@ -25,6 +25,8 @@ EXPLAINS = ("plateau", "underfitting", "not_learning", "vanishing_gradients", "d
 SHRUNK = 0.6
 # Rate x decay x steps from which the decay alone would have taken most of the weights.
 TAKEN = 2.0
+# The same below which not even momentum makes a decay felt; Adam divides it by the gradients' size, which says nothing.
+FELT = 0.1
 # The least decay that is a candidate.
 LEAST = 0.02
 
@@ -40,7 +42,8 @@ def check(trace: Trace) -> Finding | None:
     shrunk = len(norms) > 1 and norms[-1] < SHRUNK * norms[0]
     strong = decay >= STRONG_DECAY[optimizer(trace)]
     taken = lr * decay * steps if lr is not None and steps is not None else None
-    if not (strong or (shrunk and taken is not None and taken > TAKEN)):
+    felt = shrunk or taken is None or taken > FELT or optimizer(trace) not in ("sgd", "adamw")
+    if not ((strong and felt) or (shrunk and taken is not None and taken > TAKEN)):
         return None
     return Finding(
         code="weight_decay_too_strong",
