@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING
 
 from loguru import logger
 
-from tests.corpus.cases import GROUPS, PARTS, Case
-from tests.corpus.catalogue import catalogue
+from tests.corpus.cases import GROUPS, WRITTEN, Case
+from tests.corpus.catalogue import case_of, catalogue
+from tests.corpus.drawn import drawn, is_sane
 from tests.corpus.public.published import beside
 from tests.corpus.running import Outcome, as_json, mended, read, run
-from tests.corpus.scoring import bites, is_better, loud, report
+from tests.corpus.scoring import bites, harmless, is_better, loud, report, report_of_harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,12 +33,15 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str]) -> int:
     """Returns: 0, or 1 when a case could not be run."""
     asked = _asked(arguments)
-    cases = [case for case in catalogue().values() if _is_asked(case, asked)]
     with tempfile.TemporaryDirectory(prefix="tw-rt-") as folder:
         os.environ["TRAINWELL_RUNTIME_DIR"] = folder
+        cases = _written(asked) if asked.draw is None else _drawn(asked)
         outcomes, broken = _outcomes(cases, asked)
+        silent = [case for case in cases if harmless(case, outcomes)]
+        cases = [case for case in cases if case not in silent]
         repaired = _repaired(cases, outcomes, asked)
     print(report(cases, outcomes, repaired))  # noqa: T201
+    print(report_of_harmless(silent, outcomes))  # noqa: T201
     print(beside(cases, outcomes))  # noqa: T201
     for name, error in broken.items():
         print(f"broken: {name}: {error}")  # noqa: T201
@@ -46,7 +50,9 @@ def main(arguments: Sequence[str]) -> int:
 
 def _asked(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.corpus", description=__doc__)
-    parser.add_argument("--half", choices=PARTS, help="only this half of the faults and of the healthy runs")
+    parser.add_argument("--draw", type=int, metavar="SEED", help="faults drawn by this seed, instead of those written")
+    parser.add_argument("--count", type=int, default=80, help="so many drawn faults, each with its twin")
+    parser.add_argument("--half", choices=WRITTEN, help="only this half of the faults and of the healthy runs")
     parser.add_argument("--only", default="*", help="only cases whose names match, e.g. 'digits*'")
     parser.add_argument("--group", choices=(*GROUPS, "healthy"), help="only cases of this group")
     parser.add_argument("--jobs", type=int, default=max(1, (os.cpu_count() or 2) // 2), help="cases at once")
@@ -54,6 +60,28 @@ def _asked(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--tries", type=int, default=3, help="attempts to mend a fault by what the findings say")
     parser.add_argument("--no-repairs", dest="tries", action="store_const", const=0, help="try no fixes")
     return parser.parse_args(arguments)
+
+
+def _written(asked: argparse.Namespace) -> list[Case]:
+    return [case for case in catalogue().values() if _is_asked(case, asked)]
+
+
+def _drawn(asked: argparse.Namespace) -> list[Case]:
+    """Drawn faults and their twins; what came out too poor to be a twin, or could not be run, is drawn again."""
+    attempts = dict.fromkeys(range(asked.count), 0)
+    pairs: dict[int, tuple[Case, Case]] = {}
+    while waiting := [number for number in attempts if number not in pairs]:
+        asked_for = {number: drawn(asked.draw, number, attempts[number]) for number in waiting}
+        found, broken = _run_all(dict.fromkeys((twin.name for twin, _ in asked_for.values()), ()), asked)
+        for number, (twin, fault) in asked_for.items():
+            if twin.name in found and is_sane(twin, found[twin.name].score):
+                pairs[number] = twin, fault
+                continue
+            attempts[number] += 1
+            came = found[twin.name].score if twin.name in found else broken[twin.name]
+            print(f"drawn again: {twin.name}, of {twin.job.family}: {came}")  # noqa: T201
+    print(f"{sum(attempts.values())} twins of {asked.count} were too poor and drawn again")  # noqa: T201
+    return [case for number in sorted(pairs) for case in pairs[number]]
 
 
 def _is_asked(case: Case, asked: argparse.Namespace) -> bool:
@@ -176,4 +204,4 @@ def _file_of(name: str, fixes: tuple[Fix, ...]) -> str:
 def _one(name: str, fixes: tuple[Fix, ...] = ()) -> str:
     """Run one case in this process, with the fixes that are given."""
     logger.remove()
-    return as_json(run(_with(catalogue()[name], fixes)))
+    return as_json(run(_with(case_of(name), fixes)))

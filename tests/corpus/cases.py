@@ -20,7 +20,10 @@ GROUPS = ("data", "optimisation", "capacity", "construction", "systems")
 HALVES = ("tuning", "held_out")
 # Out of public corpora.
 PUBLIC = "public"
-PARTS = (*HALVES, PUBLIC)
+WRITTEN = (*HALVES, PUBLIC)
+# Drawn by a seed.
+DRAWN = "drawn"
+PARTS = (*WRITTEN, DRAWN)
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,7 @@ class Case:
         twin: Name of the healthy case that it was made from.
         mends: Whether a change of arguments can mend it; else a person must, and the right answer has no fix.
         part: See `half`.
+        must_bite: Whether it says nothing about the doctor unless its score is worse than its twin's.
     """
 
     name: str
@@ -132,6 +136,7 @@ class Case:
     twin: str | None = None
     mends: bool = True
     part: str | None = None
+    must_bite: bool = False
 
     @property
     def half(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from tests.corpus import capacity, construction, data, healthy, optimisation, public, second, systems, third
+from tests.corpus import capacity, construction, data, drawn, healthy, optimisation, public, second, systems, third
 from tests.corpus.cases import PUBLIC, Case, Collection
 
 
@@ -19,3 +19,8 @@ def catalogue() -> dict[str, Case]:
         part.add(apart)
         collection.cases |= apart.cases
     return collection.cases
+
+
+def case_of(name: str) -> Case:
+    """A case by its name, written or drawn."""
+    return catalogue().get(name) or drawn.known(name)

@@ -120,6 +120,12 @@ def bites(case: Case, outcome: Outcome, twin: Outcome) -> bool:
     return not is_as_good(case, outcome, twin)
 
 
+def harmless(case: Case, outcomes: Mapping[str, Outcome]) -> bool:
+    """Whether a fault that says nothing of the doctor unless it does harm did none."""
+    known = {case.name, case.twin} <= outcomes.keys()
+    return case.must_bite and known and not bites(case, outcomes[case.name], outcomes[case.twin or ""])
+
+
 def is_as_good(case: Case, outcome: Outcome, twin: Outcome) -> bool:
     """Whether a run comes out as well as the twin of its case."""
     if case.job.metric == "loss":
@@ -200,6 +206,16 @@ def _misses(cases: Iterable[Case], outcomes: Mapping[str, Outcome], repaired: Ma
                 )  # fmt: skip
         elif case.causes and told and has_fix(told[0]):
             lines.append(f"  {case.half:8} {case.name}: has a fix, {told[0].fixes[0].patch}")
+    return "\n".join(lines)
+
+
+def report_of_harmless(cases: Sequence[Case], outcomes: Mapping[str, Outcome]) -> str:
+    """Faults that did no harm, and what was said of them; they are counted nowhere."""
+    lines = [f"harmless, counted neither as named nor as missed: {len(cases)}"] if cases else []
+    for case in cases:
+        named = ", ".join(f"{one.code} {one.confidence:.2f}" for one in loud(outcomes[case.name].findings)[:3])
+        after, twin = outcomes[case.name], outcomes[case.twin or ""]
+        lines.append(f"  {case.name}: {named or 'nothing'}; {_came_out(after)}; twin {_came_out(twin)}")
     return "\n".join(lines)
 
 
