@@ -6,6 +6,7 @@ They are read from the installed package, which is not imported.
 import csv
 import random
 import re
+from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,7 +14,7 @@ _FIRST = re.compile(r'^[ \t]+r?"""([^"]{25,400}?)(?:\n[ \t]*\n|""")', re.MULTILI
 TOPICS = ("optimize", "signal", "sparse")
 
 
-def docstrings(topics=TOPICS):
+def docstrings(topics: Sequence[str] = TOPICS) -> list[tuple[str, str]]:
     """(text, topic) of every docstring in a fixed random order, each text once; about 1,700 rows."""
     package = Path(find_spec("scipy").origin).parent
     found = {}
@@ -27,7 +28,7 @@ def docstrings(topics=TOPICS):
     return rows
 
 
-def write_table(path, rows, header=("text", "topic")):
+def write_table(path: Path, rows: Iterable[tuple[str, str]], header: tuple[str, str] = ("text", "topic")) -> Path:
     """Rows as CSV."""
     with path.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([header, *rows])

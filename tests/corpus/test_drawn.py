@@ -23,10 +23,10 @@ def _drawn(seed, numbers=range(12)):
 
 
 def _settings(seed, number):
-    """What a case and its twin are, in words that can be compared."""
-    kind, twin, changed = drawn._plans.__wrapped__(seed, number, 0)
-    words = (twin.door, twin.data, twin.family, twin.train, twin.net.widths, twin.options)
-    return kind.name, words, (changed.train, changed.options, changed.prepare, changed.rows, changed.copies)
+    """What a case and its twin are, drawn anew, in what can be compared."""
+    kind, twin, changed = drawn.planned.__wrapped__(seed, number, 0)
+    settings = (twin.door, twin.data, twin.family, twin.train, twin.net.widths, twin.options)
+    return kind.name, settings, (changed.train, changed.options, changed.prepare, changed.rows, changed.copies)
 
 
 @needs_sets

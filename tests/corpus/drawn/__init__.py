@@ -26,7 +26,7 @@ _NAME = re.compile(r"drawn (\d+)-(\d+)-(\d+) ")
 @cache
 def drawn(seed: int, number: int, attempt: int = 0) -> tuple[Case, Case]:
     """A healthy case and a fault made from it."""
-    kind, twin, changed = _plans(seed, number, attempt)
+    kind, twin, changed = planned(seed, number, attempt)
     healthy = Case(f"drawn {seed}-{number}-{attempt} twin", twin.job(), part=DRAWN)
     name = f"drawn {seed}-{number}-{attempt} {kind.name}"
     mends = twin.door in kind.mends
@@ -46,11 +46,11 @@ def is_sane(twin: Case, score: float | None) -> bool:
     """Whether a twin learnt about what can be learnt."""
     found = _NAME.match(twin.name)
     assert found is not None
-    return score is not None and score >= floor_of(_plans(*map(int, found.groups()))[1])
+    return score is not None and score >= floor_of(planned(*map(int, found.groups()))[1])
 
 
 @cache
-def _plans(seed: int, number: int, attempt: int) -> tuple[Kind, Plan, Plan]:
+def planned(seed: int, number: int, attempt: int) -> tuple[Kind, Plan, Plan]:
     """A kind, a twin that it takes, and what the slip made of the twin."""
     kind = kind_of(seed, number)
     random = np.random.default_rng([seed, number, attempt])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from tests.corpus import sources as first
 from tests.corpus.blind import spoils as blind
@@ -220,10 +222,8 @@ def pictures_torn_apart(twin: Plan, random: Random) -> Plan:
 
 @KINDS.add("augmentation_too_strong", by_python, numbers)
 def rows_under_noise(twin: Plan, random: Random) -> Plan:
-    return replace(twin, fields={"loader": second.read_anew(_noisy(random.uniform(2, 6)))})
+    return replace(twin, fields={"loader": second.read_anew(partial(_noisy, random.uniform(2, 6)))})
 
 
-def _noisy(amount: float) -> Callable:
-    import torch
-
-    return lambda row: row + amount * torch.randn_like(row)
+def _noisy(amount: float, row: Tensor) -> Tensor:
+    return row + amount * torch.randn_like(row)

@@ -152,4 +152,4 @@ def with_modes(twin: Plan) -> bool:
 
 def log_uniform(random: np.random.Generator, low: float, high: float) -> float:
     """A number whose logarithm is uniform."""
-    return float(np.exp(random.uniform(np.log(low), np.log(high))))
+    return float(np.exp(random.uniform(float(np.log(low)), float(np.log(high)))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -125,7 +126,11 @@ def layers_left_frozen(twin: Plan, random: Random) -> Plan:
 
 @KINDS.add("parameters_not_optimised", by_loop)
 def an_optimizer_of_the_head_alone(twin: Plan, random: Random) -> Plan:
-    return replace(twin, fields={"weights": lambda network: list(network.parameters())[-2:]})
+    return replace(twin, fields={"weights": _head})
+
+
+def _head(network: nn.Module) -> Sequence[Tensor]:
+    return list(network.parameters())[-2:]
 
 
 @KINDS.add("missing_zero_grad", by_loop)
@@ -139,13 +144,13 @@ def uphill(twin: Plan, random: Random) -> Plan:
 
 
 def _adding(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-    loss.backward()
+    loss.backward()  # pyright: ignore[reportUnknownMemberType]
     optimizer.step()
 
 
 def _uphill(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
     optimizer.zero_grad()
-    (-loss).backward()
+    (-loss).backward()  # pyright: ignore[reportUnknownMemberType]
     optimizer.step()
 
 

@@ -66,12 +66,12 @@ class Plan:
     parted: bool
     train: Mapping[str, Any]
     net: Net = field(default_factory=Net)
-    options: Mapping[str, Any] = field(default_factory=dict)
-    prepare: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    prepare: Mapping[str, Any] = field(default_factory=dict[str, Any])
     spoils: tuple[tuple[Spoil, ...], tuple[Spoil, ...]] = ((), ())
     copies: float = 0.0
-    rows: Mapping[str, Any] = field(default_factory=dict)
-    fields: Mapping[str, Any] = field(default_factory=dict)
+    rows: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    fields: Mapping[str, Any] = field(default_factory=dict[str, Any])
     metric: str = "score"
 
     @property

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import nn
 
+from tests.corpus.drawn.kinds import log_uniform
 from tests.corpus.drawn.plans import Net, Plan
 from tests.corpus.drawn.sources import SETS, Subset
 
@@ -49,14 +50,10 @@ def _chosen(random: np.random.Generator, shares: Mapping[str, float]) -> str:
 def _subset(random: np.random.Generator) -> Subset:
     kind = _chosen(random, KINDS)
     name = str(random.choice(list(SETS[kind])))
-    rows = round(_log_uniform(random, *((400, 900) if kind != "tabular" else (400, 2000))))
+    rows = round(log_uniform(random, *((400, 900) if kind != "tabular" else (400, 2000))))
     seed = int(random.integers(2**31))
     whole = Subset(kind, name, rows, float(random.uniform(0.7, 1.0)), seed)
     return Subset(kind, name, len(whole.arrays()[0]), whole.columns, seed)
-
-
-def _log_uniform(random: np.random.Generator, low: float, high: float) -> float:
-    return float(np.exp(random.uniform(np.log(low), np.log(high))))
 
 
 def _widths(random: np.random.Generator, kind: str) -> tuple[int, ...]:
@@ -85,9 +82,9 @@ def _train(random: np.random.Generator, door: str, family: str, rows: int) -> di
     train: dict[str, Any] = {"batch_size": batch, "epochs": int(np.clip(epochs, 8, 60))}
     if family == "mlp" and random.random() < 0.35:
         momentum = {"momentum": 0.9} if door == "loop" else {}
-        train |= {"optimizer": "sgd", "lr": _log_uniform(random, 0.01, 0.06), **momentum}
+        train |= {"optimizer": "sgd", "lr": log_uniform(random, 0.01, 0.06), **momentum}
     else:
-        train |= {"lr": _log_uniform(random, *RATES[family])}
+        train |= {"lr": log_uniform(random, *RATES[family])}
     if door == "loop":
         return train
     schedule = str(random.choice(["onecycle", "cosine", "linear", "constant"]))
@@ -110,16 +107,17 @@ def floor_of(plan: Plan) -> float:
 def _words(texts: Array, cut: int) -> Any:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    return TfidfVectorizer().fit(texts[:cut]).transform(texts)
+    words: Any = TfidfVectorizer()
+    return words.fit(texts[:cut]).transform(texts)
 
 
 def _scores(x: Any, y: Array, cut: int, *, is_quantity: bool) -> list[float]:
     from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
     from sklearn.linear_model import LogisticRegression, RidgeCV
-    from sklearn.pipeline import make_pipeline
+    from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import StandardScaler
 
     linear = RidgeCV() if is_quantity else LogisticRegression(max_iter=200)
     trees = (ExtraTreesRegressor if is_quantity else ExtraTreesClassifier)(60, random_state=0)
-    models = (make_pipeline(StandardScaler(with_mean=False), linear), trees)
+    models: tuple[Any, ...] = (Pipeline([("scale", StandardScaler(with_mean=False)), ("learn", linear)]), trees)
     return [float(model.fit(x[:cut], y[:cut]).score(x[cut:], y[cut:])) for model in models]
