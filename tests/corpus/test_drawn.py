@@ -44,6 +44,7 @@ def test_another_attempt_is_another_twin_of_the_same_kind():
 
 
 @needs_sets
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(len(KINDS)))
 def test_each_kind_can_be_drawn_and_is_found_by_its_name(number):
     healthy, fault = drawn.drawn(5, number)

@@ -51,7 +51,7 @@ def test_the_corpus_is_as_large_and_as_mixed_as_it_says():
         own = [case for case in faults if case.half == half]
         assert len(own) >= 40
         assert {case.group for case in own} == {"data", "optimisation", "capacity", "construction", "systems"}
-        assert {case.job.kind for case in own} == {"tabular", "image", "series", "text"}
+        assert {case.job.kind for case in own} >= {"tabular", "image", "series", "text"}
     assert all(catalogue()[case.twin].causes == () for case in faults)
 
 

@@ -142,7 +142,7 @@ def held_back_by(trace: Trace) -> str | None:
     if narrowest is not None and narrowest < max(NARROW_UNITS, classes / 2):
         return "capacity"
     units = number(trace.facts, "narrowest")
-    if units is not None and units < NARROW_UNITS and classes:
+    if units is not None and units < min(NARROW_UNITS, classes):
         return "capacity"
     return "capacity" if _is_smaller_than_a_plane(trace, classes) else None
 

@@ -2,6 +2,10 @@
 
 `python -m tests.corpus --draw SEED --count N`. The cases of a number are the same however many are drawn, and on every
 machine. What a twin reaches is compared with what a cheap baseline reaches on the same rows; a poor one is drawn again.
+
+Seed 2026, 80 cases, before any rule was changed because of them: 53 of 72 causes named first, 55 in the first three, 7
+of 80 twins alarmed, 11 of 20 faults mended by the first fix. Some slips change a second setting, and a twin is judged
+by its best score alone, so that some overfit in loss. What was learnt from a seed is measured on another one.
 """
 
 from __future__ import annotations

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from tests.corpus import sources as first
-from tests.corpus.blind import spoils as blind
 from tests.corpus.drawn.kinds import (
     ALL,
     Kinds,
@@ -33,6 +32,7 @@ from tests.corpus.drawn.kinds import (
 from tests.corpus.drawn.plans import Plan
 from tests.corpus.second import sources as second
 from tests.corpus.sources import Array, Spoil
+from tests.corpus.third import spoils as third
 
 KINDS = Kinds("data")
 NOISE, MIXED = "label_noise memorised_noise", "labels_misaligned memorised_noise"
@@ -106,7 +106,7 @@ def validation_from_elsewhere(twin: Plan, random: Random) -> Plan:
 @KINDS.add(SHIFT, parted, numbers)
 def validation_in_another_unit(twin: Plan, random: Random) -> Plan:
     factor = log_uniform(random, 3, 100)
-    return twin.spoiled(others=[blind.times(factor if random.random() < 0.5 else 1 / factor)])
+    return twin.spoiled(others=[third.times(factor if random.random() < 0.5 else 1 / factor)])
 
 
 # Inputs and targets as numbers.
@@ -114,12 +114,12 @@ def validation_in_another_unit(twin: Plan, random: Random) -> Plan:
 
 @KINDS.add(RAW, own_code)
 def inputs_that_are_large(twin: Plan, random: Random) -> Plan:
-    return twin.spoiled(blind.times(log_uniform(random, 100, 10000)))
+    return twin.spoiled(third.times(log_uniform(random, 100, 10000)))
 
 
 @KINDS.add(RAW, own_code)
 def inputs_that_are_tiny(twin: Plan, random: Random) -> Plan:
-    return twin.spoiled(blind.times(log_uniform(random, 1e-4, 1e-2)))
+    return twin.spoiled(third.times(log_uniform(random, 1e-4, 1e-2)))
 
 
 @KINDS.add(RAW, own_code, table)
@@ -148,7 +148,7 @@ def _missing(rows: int) -> Spoil:
 
 @KINDS.add("non_finite_inputs", own_code, quantity)
 def targets_that_are_missing(twin: Plan, random: Random) -> Plan:
-    return twin.spoiled(train=[blind.lost_answers(int(random.integers(1, 9)))])
+    return twin.spoiled(train=[third.lost_answers(int(random.integers(1, 9)))])
 
 
 @KINDS.add("target_not_normalised", own_code, quantity)
@@ -206,7 +206,7 @@ def class_numbers_under_a_squared_error(twin: Plan, random: Random) -> Plan:
 
 @KINDS.add("wrong_output_size wrong_target_encoding", by_loop, classes)
 def classes_counted_from_one(twin: Plan, random: Random) -> Plan:
-    return twin.spoiled(blind.from_one)
+    return twin.spoiled(third.from_one)
 
 
 @KINDS.add("truncated_sequences", text, mends=ALL)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tests.corpus import sources as first
-from tests.corpus.blind import sources as blind
 from tests.corpus.second import sources as second
 from tests.corpus.sources import Array
+from tests.corpus.third import sources as third
 from tests.texts import docstrings, write_table
 
 if TYPE_CHECKING:
@@ -44,16 +44,16 @@ SETS: dict[str, dict[str, Read]] = {
     "tabular": {
         **{name: partial(first.numbers, name) for name in ("digits", "breast_cancer", "diabetes")},
         **{name: partial(second.rows_of, name) for name in ("cars", "houses")},
-        **{name: partial(blind.rows_of, name) for name in ("satimage", "segment", "vehicle", "penbased", "texture",
+        **{name: partial(third.rows_of, name) for name in ("satimage", "segment", "vehicle", "penbased", "texture",
                                                            "phoneme", "vowel", "gems", "carseats")},
     },
     "image": {
         "pixels": _pixels, "mnist": partial(second.rows_of, "mnist"),
-        "photographs": partial(second.rows_of, "photographs"), "letters": partial(blind.rows_of, "letters"),
-        "forms": partial(blind.rows_of, "forms"),
+        "photographs": partial(second.rows_of, "photographs"), "letters": partial(third.rows_of, "letters"),
+        "forms": partial(third.rows_of, "forms"),
     },
     "series": {
-        "lines": _lines, "strokes": partial(blind.rows_of, "strokes"),
+        "lines": _lines, "strokes": partial(third.rows_of, "strokes"),
         "oscillations": partial(second.rows_of, "oscillations"),
     },
     "text": {

@@ -1,4 +1,4 @@
-"""Healthy runs that the faults of the blind part are made from."""
+"""Healthy runs that the faults of the third set are made from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Networks of the blind part: files for tools, modules for Python, healthy and spoiled."""
+"""Networks of the third set: files for tools, modules for Python, healthy and spoiled."""
 
 from __future__ import annotations
 

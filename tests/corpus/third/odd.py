@@ -1,4 +1,4 @@
-"""Healthy runs of the blind part that look odd: made so on purpose, hard by nature, or slow to begin."""
+"""Healthy runs of the third set that look odd: made so on purpose, hard by nature, or slow to begin."""
 
 from __future__ import annotations
 

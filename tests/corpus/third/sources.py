@@ -1,4 +1,4 @@
-"""Rows of the blind part: real tables, letters of fonts, drawn forms, strokes of a pen, speeches, forecasts.
+"""Rows of the third set: real tables, letters of fonts, drawn forms, strokes of a pen, speeches, forecasts.
 
 The tables lie in the packages that `make quality` reads. Their readers need pandas, so that they are imported only by
 who runs these cases.

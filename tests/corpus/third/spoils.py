@@ -1,4 +1,4 @@
-"""What happens to the rows of the blind part before they are learnt: slips of those who collect and prepare them."""
+"""What happens to the rows of the third set before they are learnt: slips of those who collect and prepare them."""
 
 from __future__ import annotations
 

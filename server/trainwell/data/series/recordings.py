@@ -106,7 +106,7 @@ def cut(recordings: Recordings, window: int | None, stride: int | None) -> Piece
 
 
 def _together(labels: Sequence[pl.Series]) -> pl.Series:
-    """Labels of several files, one after the other, as one type: a file with few of them may have been read as another."""
+    """Labels of several files, one after the other, as one type: one with few of them may have been read as another."""
     if len({one.dtype for one in labels}) > 1:
         numbers = all(one.dtype.is_numeric() for one in labels)
         labels = [one.cast(pl.Float64 if numbers else pl.String) for one in labels]
