@@ -85,7 +85,7 @@ def check(trace: Trace) -> Finding | None:
 def _hardly_moved(trace: Trace) -> bool:
     """Whether all steps of a low rate together moved the weights by a few per cent."""
     lr, moved, steps = learning_rate(trace), typical_update(trace), num_updates(trace)
-    if lr is None or moved is None or steps is None or not trace.finished:
+    if lr is None or moved is None or steps is None or not trace.finished or trace.facts.get("frozen"):
         return False
     return lr < SMALL_RATE * USUAL_LR[optimizer(trace)] and moved * steps < SHORT_WAY
 
