@@ -69,7 +69,10 @@ def test_what_cannot_be_compared_is_refused(call, train, refuse):
     assert refuse("compare_runs", runs=[one, "run_none"])["argument"] == "runs/1"
     third = train("iris", epochs=1, lr=0.1)["run"]
     error = refuse("compare_runs", runs=[one, third], metric="val_r2")
-    assert (error["code"], error["allowed"]) == ("unknown_metric", ["val_accuracy", "val_loss"])
+    assert (error["code"], error["allowed"]) == (
+        "unknown_metric",
+        ["val_accuracy", "val_balanced_accuracy", "val_loss"],
+    )
     assert refuse("train", model="latest", train_loader="latest", parent="run_none")["argument"] == "parent"
 
 
