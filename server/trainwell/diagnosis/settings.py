@@ -82,6 +82,11 @@ def lr_is_low(trace: Trace) -> bool:
     return lr is not None and lr <= LOW_LR[optimizer(trace)]
 
 
+def weighs_classes(trace: Trace) -> bool:
+    """Whether the loss gives every class the same say."""
+    return trace.config.get("class_weights") == "balanced"
+
+
 def class_shares(trace: Trace) -> list[float]:
     """Share of each class; equal shares when only their number is known; empty when nothing is known."""
     counts = trace.data.get("class_counts")

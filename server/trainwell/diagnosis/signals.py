@@ -7,7 +7,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from trainwell.contract.text import rounded
-from trainwell.diagnosis.settings import class_shares, number
+from trainwell.diagnosis.settings import class_shares, number, weighs_classes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,7 +71,7 @@ def chance_loss(trace: Trace) -> float | None:
     if is_multilabel(trace):
         return _chance_loss_of_labels(trace)
     shares = [share for share in class_shares(trace) if share > 0]
-    if trace.config.get("class_weights") == "balanced":  # every class has the same say in the loss
+    if weighs_classes(trace):  # every class has the same say in the loss
         shares = [1 / len(shares)] * len(shares)
     entropy = -sum(share * math.log(share) for share in shares)
     return entropy if entropy > 0 else None
@@ -189,11 +189,19 @@ def long_enough(trace: Trace, fewest: int = FEWEST_EPOCHS) -> bool:
 
 def late_progress(trace: Trace) -> float | None:
     """Relative fall of the training loss from the three epochs before the last three to those; None below six."""
-    losses = finite(trace, "train_loss")
-    if len(losses) < 2 * RECENT_EPOCHS:
+    medians = last_medians(trace, "train_loss")
+    if medians is None:
         return None
-    before, now = median(losses[-2 * RECENT_EPOCHS : -RECENT_EPOCHS]), median(losses[-RECENT_EPOCHS:])
+    before, now = medians
     return (before - now) / before if before > 0 else None
+
+
+def last_medians(trace: Trace, name: str) -> tuple[float, float] | None:
+    """Medians of the three epochs before the last three, and of those; None below six."""
+    values = finite(trace, name)
+    if len(values) < 2 * RECENT_EPOCHS:
+        return None
+    return median(values[-2 * RECENT_EPOCHS : -RECENT_EPOCHS]), median(values[-RECENT_EPOCHS:])
 
 
 def num_updates(trace: Trace) -> int | None:

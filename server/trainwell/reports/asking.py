@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from trainwell.contract.scores import BALANCED_ACCURACY
+from trainwell.diagnosis.settings import weighs_classes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +32,6 @@ def picture_of(trace: Trace, findings: Sequence[Finding], path: Path, title: str
 
 def _score_of(trace: Trace) -> str:
     """The score that chose the best weights, as far as it was measured."""
-    names = (BALANCED_ACCURACY, *SCORES) if trace.config.get("class_weights") == "balanced" else SCORES
+    names = (BALANCED_ACCURACY, *SCORES) if weighs_classes(trace) else SCORES
     known = (name for name in names if any(vars(record)[name] is not None for record in trace.epochs))
     return next(known, SCORES[0])

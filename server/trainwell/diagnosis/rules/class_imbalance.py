@@ -16,7 +16,7 @@ from trainwell.contract.text import rounded
 from trainwell.diagnosis.relations import POOR
 from trainwell.diagnosis.repair import fixes, train_fix
 from trainwell.diagnosis.rows import shown
-from trainwell.diagnosis.settings import class_shares, planned_epochs
+from trainwell.diagnosis.settings import class_shares, planned_epochs, weighs_classes
 
 if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
@@ -60,11 +60,7 @@ def check(trace: Trace) -> Finding | None:
 
 
 def _why(trace: Trace) -> str:
-    return "its few rows make few steps" if _is_weighted(trace) else "the loss counts every row alike"
-
-
-def _is_weighted(trace: Trace) -> bool:
-    return trace.config.get("class_weights") == "balanced"
+    return "its few rows make few steps" if weighs_classes(trace) else "the loss counts every row alike"
 
 
 def _fixes(trace: Trace) -> tuple[Fix, ...]:
@@ -74,7 +70,7 @@ def _fixes(trace: Trace) -> tuple[Fix, ...]:
         reason="Weigh the classes, and give the rare rows more epochs: of few rows there are few steps.",
         expected="Recall of the rare class goes on rising.",
     )  # fmt: skip
-    if _is_weighted(trace):
+    if weighs_classes(trace):
         return fixes(more)
     first = train_fix(
         trace, weighted, reason="Weigh the classes, so that a rare row counts for more.",

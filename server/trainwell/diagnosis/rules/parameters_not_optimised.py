@@ -8,7 +8,6 @@ Source: reference/diagnosis.md, rows 1 and 2 (TrainCheck).
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from trainwell.contract.findings import Finding
@@ -44,7 +43,7 @@ def check(trace: Trace) -> Finding | None:
     if not names and not still:
         return None
     found = names or still
-    first, guess = number(trace.facts, "loss0"), _loss_of_guessing(trace)
+    first, guess = number(trace.facts, "loss0"), chance_loss(trace)
     knew = first is not None and guess is not None and first < KNEW_BEFORE * guess
     return Finding(
         code="parameters_not_optimised",
@@ -57,11 +56,3 @@ def check(trace: Trace) -> Finding | None:
         fixes=(by_hand("Build the optimizer over model.parameters(), after the model is complete, and call step().",
                        "Every weight changes in every step."),),
     )  # fmt: skip
-
-
-def _loss_of_guessing(trace: Trace) -> float | None:
-    """Ln of the outputs for a loop over classes, whose rows nobody counted."""
-    outputs: list[int] = trace.facts.get("output_shape") or []
-    if trace.facts.get("loss_name") == "cross_entropy" and outputs and outputs[0] > 1:
-        return math.log(outputs[0])
-    return chance_loss(trace)

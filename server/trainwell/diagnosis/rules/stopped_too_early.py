@@ -8,7 +8,6 @@ Source: reference/diagnosis.md, row 59 (patience shorter than the plateau).
 
 from __future__ import annotations
 
-from statistics import median
 from typing import TYPE_CHECKING
 
 from trainwell.contract.findings import Finding, Fix
@@ -16,7 +15,7 @@ from trainwell.contract.text import rounded
 from trainwell.diagnosis.repair import fixes, train_fix
 from trainwell.diagnosis.rows import fact, shown, stays_behind, validation_fit
 from trainwell.diagnosis.settings import STILL_FALLING, number
-from trainwell.diagnosis.signals import RECENT_EPOCHS, finite
+from trainwell.diagnosis.signals import last_medians
 
 if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
@@ -59,9 +58,8 @@ def check(trace: Trace) -> Finding | None:
 
 def _was_falling(trace: Trace) -> bool:
     """Whether the validation loss was still coming down when it was stopped."""
-    losses = finite(trace, "val_loss")
-    before, now = losses[-2 * RECENT_EPOCHS : -RECENT_EPOCHS], losses[-RECENT_EPOCHS:]
-    return len(before) == RECENT_EPOCHS and median(now) < (1 - STILL_FALLING) * median(before)
+    medians = last_medians(trace, "val_loss")
+    return medians is not None and medians[1] < (1 - STILL_FALLING) * medians[0]
 
 
 def _fixes(trace: Trace, *, impatient: bool) -> tuple[Fix, ...]:

@@ -9,7 +9,6 @@ Source: reference/diagnosis.md, row 49 (fewer than 100 updates; batch >= n / 2).
 from __future__ import annotations
 
 import math
-from statistics import median
 from typing import TYPE_CHECKING
 
 from trainwell.contract.findings import Finding, Fix
@@ -24,7 +23,7 @@ from trainwell.diagnosis.settings import (
     number,
     planned_epochs,
 )
-from trainwell.diagnosis.signals import POOR_FIT, RECENT_EPOCHS, finite, fit, late_progress, num_updates
+from trainwell.diagnosis.signals import POOR_FIT, finite, fit, last_medians, late_progress, num_updates
 
 if TYPE_CHECKING:
     from trainwell.contract.trace import Trace
@@ -87,11 +86,8 @@ def _still_learning(trace: Trace) -> bool:
 
 def _validation_gains(trace: Trace) -> bool:
     """Whether the loss of validation still fell, where it was measured: training alone falls for ever."""
-    losses = finite(trace, "val_loss")
-    if len(losses) < 2 * RECENT_EPOCHS:
-        return True
-    before = median(losses[-2 * RECENT_EPOCHS : -RECENT_EPOCHS])
-    return median(losses[-RECENT_EPOCHS:]) < (1 - STILL_FALLING) * before
+    medians = last_medians(trace, "val_loss")
+    return medians is None or medians[1] < (1 - STILL_FALLING) * medians[0]
 
 
 def _batch_is_large(trace: Trace) -> bool:
