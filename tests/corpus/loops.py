@@ -65,6 +65,19 @@ def _set_rate(optimizer: Optimizer, loop: Loop, settings: dict[str, Any], epoch:
         group["lr"] = settings["lr"] * share * loop.lost_rate**epoch
 
 
+def adding_up(optimizer: Optimizer, loss: Tensor) -> None:
+    """A step that forgets to clear the gradients of the one before."""
+    loss.backward()
+    optimizer.step()
+
+
+def uphill(optimizer: Optimizer, loss: Tensor) -> None:
+    """A step that raises the loss."""
+    optimizer.zero_grad()
+    (-loss).backward()
+    optimizer.step()
+
+
 def _step(optimizer: Optimizer, loss: Tensor, clip: float) -> None:
     optimizer.zero_grad()
     loss.backward()

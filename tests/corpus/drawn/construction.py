@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from tests.corpus.drawn import networks
 from tests.corpus.drawn.kinds import (
@@ -26,7 +24,7 @@ from tests.corpus.drawn.kinds import (
 )
 from tests.corpus.drawn.plans import Plan
 from tests.corpus.second.construction import OverClasses
-from tests.corpus.second.sources import read_anew
+from tests.corpus.second.sources import fetched, read_anew
 
 KINDS = Kinds("construction")
 SYSTEMS = Kinds("systems")
@@ -99,12 +97,7 @@ def what_is_kept_of_each_batch(twin: Plan, random: Random) -> Plan:
 @SYSTEMS.add("input_bound", by_python, always=True)
 def rows_that_take_long_to_read(twin: Plan, random: Random) -> Plan:
     seconds = log_uniform(random, 0.0005, 0.002)
-    return replace(twin, fields={"loader": read_anew(partial(_slow, seconds))}).trained(epochs=4)
-
-
-def _slow(seconds: float, row: Tensor) -> Tensor:
-    time.sleep(seconds)
-    return row + 1e-6 * torch.randn_like(row)
+    return replace(twin, fields={"loader": read_anew(partial(fetched, seconds, 1e-6))}).trained(epochs=4)
 
 
 @SYSTEMS.add("slow_steps", by_python, always=True)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
+from tests.corpus import loops
 from tests.corpus.drawn.kinds import (
     ALL,
     Kinds,
@@ -135,23 +135,12 @@ def _head(network: nn.Module) -> Sequence[Tensor]:
 
 @KINDS.add("missing_zero_grad", by_loop)
 def gradients_that_add_up(twin: Plan, random: Random) -> Plan:
-    return replace(twin, fields={"step": _adding})
+    return replace(twin, fields={"step": loops.adding_up})
 
 
 @KINDS.add("wrong_sign", by_loop)
 def uphill(twin: Plan, random: Random) -> Plan:
-    return replace(twin, fields={"step": _uphill})
-
-
-def _adding(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-    loss.backward()  # pyright: ignore[reportUnknownMemberType]
-    optimizer.step()
-
-
-def _uphill(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-    optimizer.zero_grad()
-    (-loss).backward()  # pyright: ignore[reportUnknownMemberType]
-    optimizer.step()
+    return replace(twin, fields={"step": loops.uphill})
 
 
 # Capacity.

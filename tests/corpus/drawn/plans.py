@@ -13,7 +13,7 @@ from tests.corpus import networks
 from tests.corpus.cases import Job, Loop, Program
 from tests.corpus.drawn.sources import CUTS, WRITERS, Subset, copied
 from tests.corpus.second.networks import Change, Steps, as_is, dense, flat, pixels
-from tests.corpus.second.sources import tensors
+from tests.corpus.second.sources import LEARNT, tensors
 from tests.corpus.sources import Array, Spoil, shuffled
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class Plan:
 
         def known(name: str) -> tuple[Array, Array]:
             x, y = self.data.scaled()
-            return copied(x, y, int(0.75 * len(x)), self.copies)
+            return copied(x, y, int(LEARNT * len(x)), self.copies)
 
         asked = {"scaled": False, "raw_target": True, "column": loop and self.data.is_quantity, **self.rows}
         return tensors(self.data.name, train=train, others=others, known=known, **asked)

@@ -14,7 +14,7 @@ from tests.corpus import sources as first
 from tests.corpus.second import sources as second
 from tests.corpus.sources import Array
 from tests.corpus.third import sources as third
-from tests.texts import docstrings, write_table
+from tests.texts import TOPICS, docstrings, write_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,9 +57,9 @@ SETS: dict[str, dict[str, Read]] = {
         "oscillations": partial(second.rows_of, "oscillations"),
     },
     "text": {
-        "sentences": partial(_sentences, first_topics := ("optimize", "signal", "sparse")),
+        "sentences": partial(_sentences, TOPICS),
         "phrases": partial(_sentences, second.TOPICS),
-        "pairs": partial(_sentences, (first_topics[0], second.TOPICS[2])),
+        "pairs": partial(_sentences, (TOPICS[0], second.TOPICS[2])),
     },
 }  # fmt: skip
 
@@ -89,7 +89,7 @@ class Subset:
     def scaled(self) -> tuple[Array, Array]:
         """The same in deviations from the mean of the rows that a Python program learns from."""
         x, y = self.arrays()
-        cut = int(0.75 * len(x))
+        cut = int(second.LEARNT * len(x))
         axes = (0, 2, 3) if x.ndim == 4 else tuple(range(x.ndim - 1))
         mean, deviation = x[:cut].mean(axes, keepdims=True), x[:cut].std(axes, keepdims=True)
         x = (x - mean) / np.where(deviation > 0, deviation, 1.0)

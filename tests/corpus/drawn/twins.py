@@ -11,6 +11,7 @@ from torch import nn
 from tests.corpus.drawn.kinds import log_uniform
 from tests.corpus.drawn.plans import Net, Plan
 from tests.corpus.drawn.sources import SETS, Subset
+from tests.corpus.second.sources import LEARNT
 
 if TYPE_CHECKING:
     from tests.corpus.sources import Array
@@ -38,7 +39,7 @@ def drawn_twin(random: np.random.Generator) -> Plan:
     net = Net(widths=_widths(random, data.kind), activation=(nn.ReLU, nn.GELU, nn.SiLU, nn.Tanh)[random.integers(4)],
               dropout=float(random.choice([0.0, 0.0, 0.1, 0.3])), norm=bool(random.random() < 0.5))  # fmt: skip
     options = _options(random, family, net) if door == "tools" else {}
-    # Tools do not take files of series that are handed over apart with labels.
+    # Series go to the tools as one file: so they were drawn when the first seeds were measured.
     parted = door != "tools" or (data.kind != "series" and bool(random.random() < 0.6))
     return Plan(door, data, family, parted, _train(random, door, family, data.rows), net, options)
 
@@ -97,7 +98,7 @@ def _train(random: np.random.Generator, door: str, family: str, rows: int) -> di
 def floor_of(plan: Plan) -> float:
     """The score below which a training is not sane: most of what linear models or trees reach on the same rows."""
     x, y = plan.data.arrays()
-    cut = int(0.75 * len(x))
+    cut = int(LEARNT * len(x))
     x = _words(x, cut) if plan.data.kind == "text" else x.reshape(len(x), -1)
     chance = 0.0 if plan.data.is_quantity else float(np.bincount(y[cut:]).max() / len(y[cut:]))
     best = max(_scores(x, y, cut, is_quantity=plan.data.is_quantity))

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from functools import partial
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from tests.corpus.cases import Collection
 from tests.corpus.second.networks import Bursts, Dropping, Hoards, Steps, dense, flat, pixels
-from tests.corpus.second.sources import read_anew, tensors
+from tests.corpus.second.sources import fetched, read_anew, tensors
 
 
 class OverClasses(nn.Softmax):
@@ -62,14 +60,9 @@ def _modes(fault: Callable[..., None]) -> None:
 
 def _systems(fault: Callable[..., None]) -> None:
     fault("pictures kept for a plot", twin="mnist in Python", causes="memory_leak", network=Hoards)
-    fault("pictures read from far away", twin="mnist read anew", causes="input_bound", loader=read_anew(_slow),
-          train={"epochs": 4})  # fmt: skip
+    fault("pictures read from far away", twin="mnist read anew", causes="input_bound",
+          loader=read_anew(partial(fetched, 0.002, 1e-5)), train={"epochs": 4})  # fmt: skip
     fault("more than there is", twin="mnist in Python", causes="out_of_memory host_out_of_memory", network=Bursts,
           train={"max_attempts": 1})  # fmt: skip
     fault("loop that asks for more than there is", twin="loop over mnist", causes="out_of_memory host_out_of_memory",
           network=Bursts)  # fmt: skip
-
-
-def _slow(picture: Tensor) -> Tensor:
-    time.sleep(0.002)
-    return picture + 1e-5 * torch.randn_like(picture)

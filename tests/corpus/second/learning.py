@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from tests.corpus.cases import Collection
+from tests.corpus.loops import adding_up, uphill
 from tests.corpus.second import networks, sources
 from tests.corpus.second.networks import HalfUsed, Steps, dense, flat, pixels
 from tests.corpus.second.sources import tensors
@@ -83,10 +83,10 @@ def _weights(fault: Callable[..., None]) -> None:
     fault("cars with gradients cut to nothing", twin="cars in Python", causes="clip_too_small",
           train={"optimizer": "sgd", "lr": 0.02, "grad_clip": 1e-3})  # fmt: skip
     fault("gradients that add up", twin="loop over clusters by sgd", causes="missing_zero_grad", mends=False,
-          step=_adding)  # fmt: skip
+          step=adding_up)  # fmt: skip
     fault("gradients of pictures that add up", twin="loop over mnist", causes="missing_zero_grad", mends=False,
-          step=_adding)  # fmt: skip
-    fault("uphill", twin="loop over oscillations", causes="wrong_sign", mends=False, step=_uphill)
+          step=adding_up)  # fmt: skip
+    fault("uphill", twin="loop over oscillations", causes="wrong_sign", mends=False, step=uphill)
 
 
 def _capacity(fault: Callable[..., None]) -> None:
@@ -127,14 +127,3 @@ def _growing() -> nn.Module:
     network.cell.mode = "RNN_RELU"
     networks.large_memory(network)
     return network
-
-
-def _adding(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-    loss.backward()
-    optimizer.step()
-
-
-def _uphill(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-    optimizer.zero_grad()
-    (-loss).backward()
-    optimizer.step()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import time
 from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.util import find_spec
@@ -23,6 +24,8 @@ from tests.corpus.sources import Array, Spoil
 from tests.texts import docstrings, write_table
 
 TOPICS = ("stats", "linalg", "ndimage")
+# Share of the rows that a program or a loop learns from.
+LEARNT = 0.75
 
 
 def _shipped(name: str) -> Path:
@@ -120,7 +123,7 @@ def tensors(
 
     def made() -> Rows:
         x, y = known(name)
-        cut = int(0.75 * len(x))
+        cut = int(LEARNT * len(x))
         start = 0 if limit is None else cut - limit
         stop = len(x) if judged is None else cut + judged
         random = np.random.default_rng(3)
@@ -253,6 +256,12 @@ class OneByOne(Dataset[tuple[Tensor, Tensor]]):
 def read_anew(change: Callable[[Tensor], Tensor]) -> Callable[[Tensor, Tensor, int], DataLoader[Any]]:
     """A loader of such rows."""
     return lambda x, y, batch_size: DataLoader(OneByOne(x, y, change), batch_size=batch_size, shuffle=True)
+
+
+def fetched(seconds: float, spread: float, row: Tensor) -> Tensor:
+    """A row that takes long to read, and is a little different each time."""
+    time.sleep(seconds)
+    return row + spread * torch.randn_like(row)
 
 
 # Spoils.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from functools import partial
 
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 from tests.corpus.cases import Collection
 from tests.corpus.second.construction import OverClasses
 from tests.corpus.second.networks import dense, flat
-from tests.corpus.second.sources import read_anew
+from tests.corpus.second.sources import fetched, read_anew
 from tests.corpus.third import spoils
 from tests.corpus.third.networks import DropsAlways, Forgets, LooksBack, Reads, Remembers, Sees, dense_file, pixels_file
 from tests.corpus.third.sources import tensors
@@ -73,8 +72,8 @@ def _modes(fault: Callable[..., None]) -> None:
 
 def _systems(fault: Callable[..., None]) -> None:
     fault("a list of sums with all behind them", twin="forms in Python", causes="memory_leak", network=Remembers)
-    fault("letters fetched one by one", twin="strokes read anew", causes="input_bound", loader=read_anew(_fetched),
-          train={"epochs": 4})  # fmt: skip
+    fault("letters fetched one by one", twin="strokes read anew", causes="input_bound",
+          loader=read_anew(partial(fetched, 1e-3, 0.05)), train={"epochs": 4})  # fmt: skip
     fault("a network that looks further and further back", twin="vehicles in Python", causes="slow_steps",
           network=LooksBack)  # fmt: skip
     memory = "out_of_memory host_out_of_memory"
@@ -84,11 +83,6 @@ def _systems(fault: Callable[..., None]) -> None:
               "        return x.float() / 255 + (self.calls > 40 and torch.zeros(10**13).sum())\n",
               train={"max_attempts": 1})  # fmt: skip
     fault("loop that keeps what no machine holds", twin="loop over forms", causes=memory, network=_Pairs)
-
-
-def _fetched(path: Tensor) -> Tensor:
-    time.sleep(1e-3)
-    return path + 0.05 * torch.randn_like(path)
 
 
 class _Pairs(nn.Module):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from tests.corpus.cases import Collection
+from tests.corpus.loops import adding_up, uphill
 from tests.corpus.second.networks import biases, dense, flat, frozen_body, weights_times
 from tests.corpus.third import spoils
 from tests.corpus.third.networks import Detached, Sees, dense_file, drawn_weights, every_matrix, pixels_file, tower
@@ -118,9 +118,9 @@ def _signals(fault: Callable[..., None]) -> None:
 
 def _steps(fault: Callable[..., None]) -> None:
     fault("loop over strokes that forgets to zero", twin="loop over strokes", causes="missing_zero_grad",
-          step=_without_zero)  # fmt: skip
-    fault("loop over gems that forgets to zero", twin="loop over gems", causes="missing_zero_grad", step=_without_zero)
-    fault("loop that climbs", twin="loop over letters", causes="wrong_sign", step=_climb)
+          step=adding_up)  # fmt: skip
+    fault("loop over gems that forgets to zero", twin="loop over gems", causes="missing_zero_grad", step=adding_up)
+    fault("loop that climbs", twin="loop over letters", causes="wrong_sign", step=uphill)
     fault("an optimizer from before the body was made", twin="loop over forms", causes="parameters_not_optimised",
           weights=lambda network: network.head.parameters())  # fmt: skip
     fault("a body frozen for a trial", twin="a tower in Python", causes="frozen_parameters",
@@ -129,14 +129,3 @@ def _steps(fault: Callable[..., None]) -> None:
           network=pixels_file(10, after="self.body.requires_grad_(False)"))  # fmt: skip
     fault("features taken as numbers", twin="loop over strokes",
           causes="unused_parameters frozen_parameters parameters_not_optimised", network=Detached)  # fmt: skip
-
-
-def _without_zero(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-    loss.backward()
-    optimizer.step()
-
-
-def _climb(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-    optimizer.zero_grad()
-    loss.neg().backward()
-    optimizer.step()
